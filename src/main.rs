@@ -1,0 +1,3 @@
+//! The `hubgate` binary: hands over to [`hubgate::cli`].
+
+fn main() {}
