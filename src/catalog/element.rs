@@ -1,0 +1,310 @@
+//! What one element is: identity, configuration, authentication, hosts. Its operations are in [`super::operation`].
+
+use serde_json::{Map, Value};
+
+use super::read::Node;
+
+/// One configuration entry of an element, as the contract's catalog lists it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConfigurationEntry {
+    /// The key callers use in `configuration`.
+    pub key: String,
+    /// A short name for people.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// The contract's type word: `TEXTFIELD_128`, `PASSWORD`, `BOOLEAN`, `COMBO`, …
+    pub kind: String,
+    /// Whether an instance cannot be created without it (a default satisfies it).
+    pub required: bool,
+    /// The value when the caller sends none.
+    pub default: Option<String>,
+    /// Whether it is sealed at rest and masked in answers.
+    pub secret: bool,
+    /// Whether consoles hide it.
+    pub hide_from_console: bool,
+    /// The allowed values of a `COMBO`, each with its description.
+    pub options: Vec<(String, String)>,
+}
+
+/// How the token endpoint wants the client's credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuthentication {
+    /// `client_id` and `client_secret` in the form.
+    Body,
+    /// HTTP Basic.
+    Basic,
+}
+
+/// OAuth 2 with the authorization code grant, and what is particular about this provider.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OAuth2Spec {
+    /// Where the end user is sent; may hold `{configuration.key}` placeholders.
+    pub authorize_url: String,
+    /// Where codes and refresh tokens are exchanged.
+    pub token_url: String,
+    /// Where refresh tokens are exchanged, when elsewhere.
+    pub refresh_url: Option<String>,
+    /// Where tokens are revoked (RFC 7009).
+    pub revoke_url: Option<String>,
+    /// How the client authenticates.
+    pub client_authentication: ClientAuthentication,
+    /// What separates scopes.
+    pub scope_separator: String,
+    /// The scope asked for when neither caller nor configuration names one.
+    pub scope: Option<String>,
+    /// Further parameters of the authorize URL.
+    pub authorize_parameters: Vec<(String, String)>,
+    /// Further parameters of the code exchange.
+    pub token_parameters: Vec<(String, String)>,
+    /// Whether PKCE (S256) is used.
+    pub pkce: bool,
+    /// OAuth error codes that mean a dead grant, besides `invalid_grant`.
+    pub dead_errors: Vec<String>,
+    /// The access token's life in seconds when the token answer does not say.
+    pub default_lifetime_s: Option<u64>,
+    /// Members of the token answer that become instance configuration: (configuration key, member).
+    pub capture: Vec<(String, String)>,
+}
+
+/// Basic authentication from two configuration keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BasicSpec {
+    /// The configuration key of the user name.
+    pub username: String,
+    /// The configuration key of the password; may be absent in the instance.
+    pub password: String,
+}
+
+/// How calls to the provider are authenticated.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Authentication {
+    /// OAuth 2, bearer tokens.
+    OAuth2(Box<OAuth2Spec>),
+    /// HTTP Basic.
+    Basic(BasicSpec),
+    /// An API key in a header named here, from a configuration key; `prefix` precedes it.
+    ApiKey {
+        /// The header.
+        header: String,
+        /// What stands before the key.
+        prefix: String,
+        /// The configuration key.
+        key: String,
+    },
+    /// Nothing.
+    None,
+}
+
+impl Authentication {
+    /// The contract's word for it, in `authentication.type`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::OAuth2(_) => "oauth2",
+            Self::Basic(_) => "basic",
+            Self::ApiKey { .. } | Self::None => "custom",
+        }
+    }
+}
+
+/// A named root of provider URLs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostSpec {
+    /// Its name in calls; `api` is the default one.
+    pub name: String,
+    /// The URL, with `{configuration.key}` placeholders where it depends on the instance.
+    pub url: String,
+    /// The configuration key that overrides it.
+    pub configuration: String,
+    /// A path that is always added to the overriding value.
+    pub path: String,
+}
+
+/// The descriptive part of an element.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The catalog number.
+    pub id: i64,
+    /// The key in paths and bodies.
+    pub key: String,
+    /// The name for people.
+    pub name: String,
+    /// What it is.
+    pub description: String,
+    /// The hub it belongs to.
+    pub hub: String,
+    /// All hubs it is served under, `hub` first.
+    pub hubs: Vec<String>,
+    /// The contract's image path.
+    pub image: String,
+    /// Its configuration entries.
+    pub configuration: Vec<ConfigurationEntry>,
+    /// How its calls are authenticated.
+    pub authentication: Authentication,
+    /// Roots of its URLs.
+    pub hosts: Vec<HostSpec>,
+    /// Hosts it may call: exact names or `*.example.com`.
+    pub egress: std::sync::Arc<[String]>,
+    /// Further catalog fields of the contract, as they stand in the file.
+    pub facts: Map<String, Value>,
+    /// Published quotas, as they stand in the file.
+    pub limits: Map<String, Value>,
+}
+
+impl Identity {
+    /// Reads the descriptive part of `element.json`.
+    pub(super) fn read(node: &Node<'_>) -> Option<Self> {
+        let key = node.require_text("key")?;
+        let hub = node.require_text("hub")?;
+        let mut hubs = vec![hub.clone()];
+        hubs.extend(node.texts("alsoServedUnder"));
+        let hosts = node.require("hosts").map_or_else(Vec::new, |hosts| read_hosts(&hosts));
+        Some(Self {
+            id: i64::try_from(node.require("id")?.number()?).unwrap_or(i64::MAX),
+            name: node.require_text("name")?,
+            description: node.require_text("description")?,
+            image: node.opt_text("image").unwrap_or_else(|| format!("elements/provider_{key}.png")),
+            configuration: node.get("configuration").map_or_else(Vec::new, |list| {
+                list.items().iter().filter_map(read_entry).collect()
+            }),
+            authentication: read_authentication(&node.require("authentication")?)?,
+            egress: node.texts("egress").into(),
+            facts: node.get("facts").and_then(|facts| facts.map().cloned()).unwrap_or_default(),
+            limits: node.get("limits").and_then(|limits| limits.map().cloned()).unwrap_or_default(),
+            hosts,
+            hubs,
+            hub,
+            key,
+        })
+    }
+
+    /// The configuration entry with this key.
+    pub fn entry(&self, key: &str) -> Option<&ConfigurationEntry> {
+        self.configuration.iter().find(|entry| entry.key == key)
+    }
+}
+
+fn read_hosts(node: &Node<'_>) -> Vec<HostSpec> {
+    let mut hosts = Vec::new();
+    for (name, host) in node.members() {
+        let url = if host.value.is_string() {
+            host.text().map(str::to_owned)
+        } else {
+            host.object(&["url", "configuration", "path"]);
+            host.require_text("url")
+        };
+        let Some(url) = url else { continue };
+        let allowed = ["https://", "{", "http://127.0.0.1", "http://localhost", "http://[::1]"];
+        if !allowed.iter().any(|start| url.starts_with(start)) {
+            host.problem_hint(format!("`{url}` is not an https URL"), "begin with https:// or a {configuration} placeholder");
+        }
+        let default_key = if name == "api" { "base.url".to_owned() } else { format!("{name}.url") };
+        hosts.push(HostSpec {
+            name: name.to_owned(),
+            url: url.trim_end_matches('/').to_owned(),
+            configuration: host.opt_text_of_object("configuration").unwrap_or(default_key),
+            path: host.opt_text_of_object("path").unwrap_or_default(),
+        });
+    }
+    if !hosts.iter().any(|host| host.name == "api") {
+        node.problem_hint("no host `api`", "name the root of most calls `api`");
+    }
+    hosts
+}
+
+impl Node<'_> {
+    fn opt_text_of_object(&self, key: &str) -> Option<String> {
+        if self.value.is_object() { self.opt_text(key) } else { None }
+    }
+}
+
+fn read_entry(node: &Node<'_>) -> Option<ConfigurationEntry> {
+    node.object(&[
+        "key", "name", "description", "type", "required", "default", "secret", "hideFromConsole", "options",
+    ])?;
+    let key = node.require_text("key")?;
+    let options = node.get("options").map_or_else(Vec::new, |options| {
+        options
+            .items()
+            .iter()
+            .filter_map(|option| {
+                option.object(&["value", "description"])?;
+                Some((option.require_text("value")?, option.opt_text("description").unwrap_or_default()))
+            })
+            .collect()
+    });
+    Some(ConfigurationEntry {
+        name: node.opt_text("name").unwrap_or_else(|| key.clone()),
+        description: node.opt_text("description").unwrap_or_default(),
+        kind: node.opt_text("type").unwrap_or_else(|| "TEXTFIELD_128".to_owned()),
+        required: node.flag("required", false),
+        default: node.opt_text("default"),
+        secret: node.flag("secret", false),
+        hide_from_console: node.flag("hideFromConsole", false),
+        options,
+        key,
+    })
+}
+
+fn read_authentication(node: &Node<'_>) -> Option<Authentication> {
+    #[derive(Clone, Copy)]
+    enum Word {
+        OAuth2,
+        Basic,
+        ApiKey,
+        None,
+    }
+    let word = node.require("type")?.word(&[
+        ("oauth2", Word::OAuth2),
+        ("basic", Word::Basic),
+        ("apiKey", Word::ApiKey),
+        ("none", Word::None),
+    ])?;
+    match word {
+        Word::OAuth2 => read_oauth2(node).map(|spec| Authentication::OAuth2(Box::new(spec))),
+        Word::Basic => {
+            node.object(&["type", "username", "password"])?;
+            Some(Authentication::Basic(BasicSpec {
+                username: node.opt_text("username").unwrap_or_else(|| "username".to_owned()),
+                password: node.opt_text("password").unwrap_or_else(|| "password".to_owned()),
+            }))
+        }
+        Word::ApiKey => {
+            node.object(&["type", "header", "prefix", "key"])?;
+            Some(Authentication::ApiKey {
+                header: node.require_text("header")?,
+                prefix: node.opt_text("prefix").unwrap_or_default(),
+                key: node.require_text("key")?,
+            })
+        }
+        Word::None => {
+            node.object(&["type"])?;
+            Some(Authentication::None)
+        }
+    }
+}
+
+fn read_oauth2(node: &Node<'_>) -> Option<OAuth2Spec> {
+    node.object(&[
+        "type", "authorizeUrl", "tokenUrl", "refreshUrl", "revokeUrl", "clientAuthentication", "scopeSeparator", "scope",
+        "authorizeParameters", "tokenParameters", "pkce", "deadErrors", "defaultLifetimeSeconds", "capture",
+    ])?;
+    Some(OAuth2Spec {
+        authorize_url: node.require_text("authorizeUrl")?,
+        token_url: node.require_text("tokenUrl")?,
+        refresh_url: node.opt_text("refreshUrl"),
+        revoke_url: node.opt_text("revokeUrl"),
+        client_authentication: node
+            .get("clientAuthentication")
+            .and_then(|word| word.word(&[("body", ClientAuthentication::Body), ("basic", ClientAuthentication::Basic)]))
+            .unwrap_or(ClientAuthentication::Body),
+        scope_separator: node.opt_text("scopeSeparator").unwrap_or_else(|| " ".to_owned()),
+        scope: node.opt_text("scope"),
+        authorize_parameters: node.text_map("authorizeParameters"),
+        token_parameters: node.text_map("tokenParameters"),
+        pkce: node.flag("pkce", false),
+        dead_errors: node.texts("deadErrors"),
+        default_lifetime_s: node.opt_number("defaultLifetimeSeconds"),
+        capture: node.text_map("capture"),
+    })
+}
