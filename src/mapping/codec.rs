@@ -1,0 +1,463 @@
+//! Codecs: conversions of one value that run both ways, or declare that they do not.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde_json::{Map, Number, Value};
+
+use super::{ApplyError, CompileError, Path, time};
+
+/// A compiled conversion between the provider's value and the uniform one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Codec {
+    /// As it is.
+    Same,
+    /// Any scalar as text; written as text.
+    Text,
+    /// Digits in text (provider) ↔ a whole number.
+    IntegerText,
+    /// A decimal in text ↔ a number.
+    NumberText,
+    /// `"true"`/`"false"` ↔ a boolean.
+    BooleanText,
+    /// A whole number, also read from text; written as a number.
+    Integer,
+    /// A number, also read from text; written as a number.
+    Number,
+    /// Any time the provider writes ↔ epoch milliseconds; written as RFC 3339.
+    Timestamp,
+    /// Any time ↔ RFC 3339 in UTC.
+    DateTime,
+    /// Epoch milliseconds in text ↔ RFC 3339.
+    DateTimeEpochText,
+    /// A calendar date on both sides.
+    Date,
+    /// A time at the provider ↔ a calendar date (the time of day is midnight UTC when written).
+    DateOfTime,
+    /// A closed list of words: (uniform, provider).
+    Words {
+        /// The pairs.
+        pairs: Vec<(Value, Value)>,
+        /// Whether other values pass as they are.
+        pass: bool,
+    },
+    /// Text with a separator ↔ a list.
+    Split(String),
+    /// A list ↔ its first item.
+    First,
+    /// Whether the provider's value equals this one (read only).
+    Equals(Value),
+    /// Always this value (read only).
+    Constant(Value),
+    /// A path ↔ the id made of it: percent-encoded in form style, twice.
+    PathId,
+    /// The id of a path's parent folder (read only).
+    ParentPathId,
+    /// An empty provider path ↔ `/`.
+    Rooted,
+    /// The media type by a file name's ending (read only).
+    MediaType,
+    /// A path from the names of a record's ancestors and its own (read only; the line's path is `$`).
+    JoinPath {
+        /// Where the list of ancestors is, the root first.
+        parents: Path,
+        /// Where an ancestor's name is, and the record's own.
+        name: Path,
+    },
+}
+
+/// The codecs of one word, for error messages and the documentation.
+pub const WORDS: &[(&str, Codec)] = &[
+    ("same", Codec::Same),
+    ("text", Codec::Text),
+    ("integerText", Codec::IntegerText),
+    ("numberText", Codec::NumberText),
+    ("booleanText", Codec::BooleanText),
+    ("integer", Codec::Integer),
+    ("number", Codec::Number),
+    ("timestamp", Codec::Timestamp),
+    ("datetime", Codec::DateTime),
+    ("datetimeEpochText", Codec::DateTimeEpochText),
+    ("date", Codec::Date),
+    ("dateOfTime", Codec::DateOfTime),
+    ("first", Codec::First),
+    ("pathId", Codec::PathId),
+    ("parentPathId", Codec::ParentPathId),
+    ("rooted", Codec::Rooted),
+    ("mediaType", Codec::MediaType),
+];
+
+const STRUCTURED: &[&str] = &["words", "split", "equals", "constant", "joinPath"];
+
+impl Codec {
+    /// Compiles a codec: a word, or an object with one of the structured codecs.
+    ///
+    /// # Errors
+    /// When the word is unknown or its argument has the wrong shape.
+    pub fn compile(value: &Value) -> Result<Self, CompileError> {
+        match value {
+            Value::String(word) => WORDS
+                .iter()
+                .find(|(known, _)| known == word)
+                .map(|(_, codec)| codec.clone())
+                .ok_or_else(|| CompileError::new(format!("unknown codec `{word}`")).hint(known_codecs())),
+            Value::Object(object) => Self::compile_structured(object),
+            _ => Err(CompileError::new("a codec is a word or an object").hint(known_codecs())),
+        }
+    }
+
+    fn compile_structured(object: &Map<String, Value>) -> Result<Self, CompileError> {
+        let (word, argument) = object
+            .iter()
+            .find(|(key, _)| STRUCTURED.contains(&key.as_str()))
+            .ok_or_else(|| CompileError::new("no known codec in this object").hint(known_codecs()))?;
+        let text = || {
+            argument
+                .as_str()
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned)
+                .ok_or_else(|| CompileError::new("should be a text that is not empty").below(word))
+        };
+        match word.as_str() {
+            "words" => {
+                let pairs = argument
+                    .as_object()
+                    .ok_or_else(|| CompileError::new("should be an object from uniform words to the provider's").below(word))?;
+                let pairs: Vec<(Value, Value)> = pairs
+                    .iter()
+                    .map(|(uniform, provider)| (scalar_key(uniform), provider.clone()))
+                    .collect();
+                for (index, (_, provider)) in pairs.iter().enumerate() {
+                    if pairs.iter().skip(index + 1).any(|(_, other)| other == provider) {
+                        return Err(CompileError::new(format!("`{provider}` stands for two words, so it cannot be read back")).below(word));
+                    }
+                }
+                let pass = object.get("otherwise").and_then(Value::as_str) == Some("pass");
+                Ok(Self::Words { pairs, pass })
+            }
+            "split" => text().map(Self::Split),
+            "equals" => Ok(Self::Equals(argument.clone())),
+            "constant" => Ok(Self::Constant(argument.clone())),
+            _ => {
+                let path = |key: &str| {
+                    let source = argument.get(key).and_then(Value::as_str).ok_or_else(|| {
+                        CompileError::new(format!("`{key}` is missing")).hint(format!("add `{key}`: a path")).below(word)
+                    })?;
+                    Path::compile(source).map_err(|error| error.below(key).below(word))
+                };
+                Ok(Self::JoinPath { parents: path("parents")?, name: path("name")? })
+            }
+        }
+    }
+
+    /// Whether values can be written through it.
+    pub fn is_two_way(&self) -> bool {
+        !matches!(
+            self,
+            Self::Equals(_) | Self::Constant(_) | Self::ParentPathId | Self::MediaType | Self::JoinPath { .. }
+        )
+    }
+
+    /// What is lost on the way, for codecs that lose something.
+    pub fn loss(&self) -> Option<&'static str> {
+        match self {
+            Self::First => Some("items after the first are not seen, and are dropped by a write"),
+            Self::DateOfTime => Some("the time of day is not seen, and is midnight UTC after a write"),
+            Self::Words { pass: false, .. } => Some("words that are not listed read as absent"),
+            _ => None,
+        }
+    }
+
+    /// The provider's value as the uniform one; `None` reads as absent.
+    pub fn read(&self, value: &Value) -> Option<Value> {
+        if value.is_null() && !matches!(self, Self::Constant(_)) {
+            return None;
+        }
+        match self {
+            Self::Same => Some(value.clone()),
+            Self::Text => Some(Value::String(scalar_text(value)?)),
+            Self::IntegerText | Self::Integer => read_integer(value),
+            Self::NumberText | Self::Number => read_number(value),
+            Self::BooleanText => match value {
+                Value::Bool(_) => Some(value.clone()),
+                Value::String(text) => match text.to_ascii_lowercase().as_str() {
+                    "true" => Some(Value::Bool(true)),
+                    "false" => Some(Value::Bool(false)),
+                    _ => None,
+                },
+                _ => None,
+            },
+            Self::Timestamp => Some(Value::from(time::parse(value)?.timestamp_millis())),
+            Self::DateTime | Self::DateTimeEpochText => Some(Value::String(time::rfc3339(time::parse(value)?))),
+            Self::Date | Self::DateOfTime => match value.as_str().and_then(time::date) {
+                Some(date) => Some(Value::String(date)),
+                None => Some(Value::String(time::parse(value)?.format("%Y-%m-%d").to_string())),
+            },
+            Self::Words { pairs, pass } => pairs
+                .iter()
+                .find(|(_, provider)| provider == value)
+                .map(|(uniform, _)| uniform.clone())
+                .or_else(|| pass.then(|| value.clone())),
+            Self::Split(separator) => {
+                let text = value.as_str()?;
+                let items = text.split(separator.as_str()).map(str::trim).filter(|item| !item.is_empty());
+                Some(Value::Array(items.map(|item| Value::String(item.to_owned())).collect()))
+            }
+            Self::First => value.as_array()?.first().cloned(),
+            Self::Equals(wanted) => Some(Value::Bool(value == wanted)),
+            Self::Constant(constant) => Some(constant.clone()),
+            Self::PathId => Some(Value::String(path_id(rooted(value.as_str()?)))),
+            Self::ParentPathId => parent(rooted(value.as_str()?)).map(|parent| Value::String(path_id(parent))),
+            Self::Rooted => Some(Value::String(rooted(value.as_str()?).to_owned())),
+            Self::MediaType => {
+                mime_guess::from_path(value.as_str()?).first_raw().map(|guess| Value::String(guess.to_owned()))
+            }
+            Self::JoinPath { parents, name } => join_path(value, parents, name),
+        }
+    }
+
+    /// The uniform value as the provider's; null stays null (it clears the field).
+    ///
+    /// # Errors
+    /// When the value has a type or form this codec does not take.
+    pub fn write(&self, value: &Value) -> Result<Value, ApplyError> {
+        if value.is_null() {
+            return Ok(Value::Null);
+        }
+        let wrong = |wanted: &str| ApplyError::new(format!("should be {wanted}"));
+        match self {
+            Self::Same => Ok(value.clone()),
+            Self::Text => scalar_text(value).map(Value::String).ok_or_else(|| wrong("a string")),
+            Self::IntegerText => {
+                let number = read_integer(value).ok_or_else(|| wrong("a whole number"))?;
+                Ok(Value::String(number.to_string()))
+            }
+            Self::NumberText => {
+                let number = read_number(value).ok_or_else(|| wrong("a number"))?;
+                Ok(Value::String(number.to_string()))
+            }
+            Self::BooleanText => match self.read(value) {
+                Some(Value::Bool(flag)) => Ok(Value::String(flag.to_string())),
+                _ => Err(wrong("true or false")),
+            },
+            Self::Integer => read_integer(value).ok_or_else(|| wrong("a whole number")),
+            Self::Number => read_number(value).ok_or_else(|| wrong("a number")),
+            Self::Timestamp | Self::DateTime => {
+                let time = time::parse(value).ok_or_else(|| wrong("an RFC 3339 time or epoch milliseconds"))?;
+                Ok(Value::String(time::rfc3339(time)))
+            }
+            Self::DateTimeEpochText => {
+                let time = time::parse(value).ok_or_else(|| wrong("an RFC 3339 time or epoch milliseconds"))?;
+                Ok(Value::String(time.timestamp_millis().to_string()))
+            }
+            Self::Date => match self.read(value) {
+                Some(date) => Ok(date),
+                None => Err(wrong("a date like 2024-01-31")),
+            },
+            Self::DateOfTime => match Self::Date.read(value) {
+                Some(Value::String(date)) => Ok(Value::String(format!("{date}T00:00:00Z"))),
+                _ => Err(wrong("a date like 2024-01-31")),
+            },
+            Self::Words { pairs, pass } => pairs
+                .iter()
+                .find(|(uniform, _)| uniform == value)
+                .map(|(_, provider)| provider.clone())
+                .or_else(|| pass.then(|| value.clone()))
+                .ok_or_else(|| {
+                    let known: Vec<String> = pairs.iter().map(|(uniform, _)| plain(uniform)).collect();
+                    ApplyError::new(format!("should be one of: {}", known.join(", ")))
+                }),
+            Self::Split(separator) => match value {
+                Value::Array(items) => {
+                    let items: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
+                    let items = items.ok_or_else(|| wrong("a list of strings"))?;
+                    if items.iter().any(|item| item.contains(separator.as_str())) {
+                        return Err(ApplyError::new(format!("items must not contain `{separator}`")));
+                    }
+                    Ok(Value::String(items.join(separator)))
+                }
+                Value::String(_) => Ok(value.clone()),
+                _ => Err(wrong("a list of strings")),
+            },
+            Self::First => Ok(Value::Array(vec![value.clone()])),
+            Self::PathId => {
+                let id = value.as_str().ok_or_else(|| wrong("a string"))?;
+                decode_path_id(id).map(Value::String).ok_or_else(|| wrong("an id made of a path"))
+            }
+            Self::Rooted => {
+                let path = value.as_str().ok_or_else(|| wrong("a path"))?;
+                Ok(Value::String(if path == "/" { String::new() } else { path.to_owned() }))
+            }
+            Self::Equals(_) | Self::Constant(_) | Self::ParentPathId | Self::MediaType | Self::JoinPath { .. } => {
+                Err(ApplyError::new("cannot be written"))
+            }
+        }
+    }
+}
+
+fn known_codecs() -> String {
+    let words: Vec<&str> = WORDS.iter().map(|(word, _)| *word).chain(STRUCTURED.iter().copied()).collect();
+    format!("known: {}", words.join(", "))
+}
+
+/// Keys of a `words` object are texts; `true`, `false` and whole numbers mean themselves.
+fn scalar_key(key: &str) -> Value {
+    match key {
+        "true" => Value::Bool(true),
+        "false" => Value::Bool(false),
+        _ => key.parse::<i64>().map_or_else(|_| Value::String(key.to_owned()), Value::from),
+    }
+}
+
+/// A scalar as text.
+pub fn scalar_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+fn plain(value: &Value) -> String {
+    scalar_text(value).unwrap_or_else(|| value.to_string())
+}
+
+fn read_integer(value: &Value) -> Option<Value> {
+    match value {
+        Value::Number(number) if number.is_i64() || number.is_u64() => Some(value.clone()),
+        Value::Number(number) => {
+            let float = number.as_f64()?;
+            // Exact up to 2^53; beyond that a float is no whole number anybody meant.
+            #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and within 2^53")]
+            (float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0).then(|| Value::from(float as i64))
+        }
+        Value::String(text) => {
+            let text = text.trim();
+            text.parse::<i64>().map(Value::from).ok().or_else(|| read_integer(&Value::Number(Number::from_f64(text.parse().ok()?)?)))
+        }
+        _ => None,
+    }
+}
+
+fn read_number(value: &Value) -> Option<Value> {
+    match value {
+        Value::Number(_) => Some(value.clone()),
+        Value::String(text) => {
+            let text = text.trim();
+            match text.parse::<i64>() {
+                Ok(whole) => Some(Value::from(whole)),
+                Err(_) => Number::from_f64(text.parse().ok()?).map(Value::Number),
+            }
+        }
+        _ => None,
+    }
+}
+
+fn rooted(path: &str) -> &str {
+    if path.is_empty() { "/" } else { path }
+}
+
+/// The parent of an absolute path; the root has none.
+pub fn parent(path: &str) -> Option<&str> {
+    if path == "/" {
+        return None;
+    }
+    match path.trim_end_matches('/').rsplit_once('/') {
+        Some(("", _)) => Some("/"),
+        Some((parent, _)) => Some(parent),
+        None => None,
+    }
+}
+
+/// What `application/x-www-form-urlencoded` leaves as it is.
+const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_').remove(b' ');
+
+fn form_encode(text: &str) -> String {
+    utf8_percent_encode(text, FORM).to_string().replace(' ', "+")
+}
+
+/// The id of a path: form-encoded twice, so `/My Folder` is `%252FMy%2BFolder`.
+pub fn path_id(path: &str) -> String {
+    form_encode(&form_encode(path))
+}
+
+/// The path of an id, however many times a client encoded it: decoded until it starts with `/`, at most four times.
+pub fn decode_path_id(id: &str) -> Option<String> {
+    let mut text = id.to_owned();
+    for _ in 0..=4 {
+        if text.starts_with('/') {
+            return Some(text);
+        }
+        let spaced = text.replace('+', " ");
+        let decoded = percent_decode_str(&spaced).decode_utf8().ok()?.into_owned();
+        if decoded == text {
+            return None;
+        }
+        text = decoded;
+    }
+    None
+}
+
+fn join_path(record: &Value, parents: &Path, name: &Path) -> Option<Value> {
+    let parents = parents.get(record)?.as_array()?;
+    if parents.is_empty() {
+        return Some(Value::String("/".to_owned()));
+    }
+    let mut path = String::new();
+    for item in parents.iter().skip(1).chain(std::iter::once(record)) {
+        path.push('/');
+        path.push_str(name.get(item)?.as_str()?);
+    }
+    Some(Value::String(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn path_ids_are_the_contracts() {
+        assert_eq!(path_id("/My Folder"), "%252FMy%2BFolder");
+        assert_eq!(path_id("/"), "%252F");
+        for form in ["%252FMy%2BFolder", "%2FMy+Folder", "/My Folder", "%25252FMy%252BFolder"] {
+            assert_eq!(decode_path_id(form).as_deref(), Some("/My Folder"), "{form}");
+        }
+        assert_eq!(decode_path_id("id:abc"), None);
+    }
+
+    #[test]
+    fn joins_ancestors_into_a_path() {
+        let codec = Codec::compile(&json!({"joinPath": {"parents": "$.up", "name": "$.name"}})).unwrap();
+        assert_eq!(codec.read(&json!({"up": [{"name": "All"}, {"name": "a"}], "name": "b"})), Some(json!("/a/b")));
+        assert_eq!(codec.read(&json!({"up": [], "name": "All"})), Some(json!("/")));
+    }
+
+    #[test]
+    fn names_what_it_does_not_know() {
+        let error = Codec::compile(&json!("datetim")).unwrap_err();
+        assert!(error.hint.unwrap().contains("datetime"));
+        assert!(Codec::compile(&json!({"words": {"a": "x", "b": "x"}})).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn path_ids_round_trip(path in "/[^\\u{0}]{0,40}") {
+            prop_assert_eq!(decode_path_id(&path_id(&path)), Some(path));
+        }
+
+        #[test]
+        fn two_way_codecs_give_back_what_was_written(whole in -9_007_199_254_740_000i64..9_007_199_254_740_000, flag in any::<bool>(), ms in 0i64..4_000_000_000_000) {
+            for codec in [Codec::IntegerText, Codec::Integer, Codec::Number, Codec::NumberText] {
+                prop_assert_eq!(codec.read(&codec.write(&json!(whole)).unwrap()), Some(json!(whole)));
+            }
+            prop_assert_eq!(Codec::BooleanText.read(&Codec::BooleanText.write(&json!(flag)).unwrap()), Some(json!(flag)));
+            prop_assert_eq!(Codec::Timestamp.read(&Codec::Timestamp.write(&json!(ms)).unwrap()), Some(json!(ms)));
+            let text = json!(time::rfc3339(time::parse(&json!(ms)).unwrap()));
+            for codec in [Codec::DateTime, Codec::DateTimeEpochText] {
+                prop_assert_eq!(codec.read(&codec.write(&text).unwrap()), Some(text.clone()));
+            }
+        }
+    }
+}

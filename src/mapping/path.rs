@@ -1,0 +1,192 @@
+//! JSONPath (RFC 9535), parsed once. Singular paths are lowered to direct steps; others run through jsonpath-rust.
+
+use std::fmt;
+
+use jsonpath_rust::{
+    parser::{
+        model::{JpQuery, Segment, Selector},
+        parse_json_path,
+    },
+    query::js_path_process,
+};
+use serde_json::{Map, Value};
+
+use super::CompileError;
+
+/// One step of a singular path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// A member of an object.
+    Key(String),
+    /// An item of an array.
+    Index(usize),
+}
+
+/// A compiled path.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Path {
+    source: String,
+    form: Form,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Form {
+    Singular(Box<[Step]>),
+    General(Box<JpQuery>),
+}
+
+impl Path {
+    /// Parses `$…`.
+    ///
+    /// # Errors
+    /// When it is no JSONPath, or uses a regular expression (unbounded work).
+    pub fn compile(source: &str) -> Result<Self, CompileError> {
+        let query = parse_json_path(source).map_err(|error| {
+            let mut text = error.to_string();
+            text.truncate(text.find('\n').unwrap_or(text.len()));
+            CompileError::new(format!("`{source}` is not a JSONPath ({})", text.trim()))
+                .hint("write it like $.a.b or $['a b'][0]")
+        })?;
+        if source.contains("match(") || source.contains("search(") {
+            return Err(CompileError::new("regular expressions are not allowed in paths"));
+        }
+        let steps: Option<Vec<Step>> = query
+            .segments
+            .iter()
+            .map(|segment| match segment {
+                Segment::Selector(Selector::Name(name)) => Some(Step::Key(name.clone())),
+                Segment::Selector(Selector::Index(index)) => usize::try_from(*index).ok().map(Step::Index),
+                _ => None,
+            })
+            .collect();
+        let form = match steps {
+            Some(steps) => Form::Singular(steps.into()),
+            None => Form::General(Box::new(query)),
+        };
+        Ok(Self { source: source.to_owned(), form })
+    }
+
+    /// The path `$`.
+    pub fn root() -> Self {
+        Self { source: "$".to_owned(), form: Form::Singular(Box::default()) }
+    }
+
+    /// The steps of a singular path.
+    pub fn steps(&self) -> Option<&[Step]> {
+        match &self.form {
+            Form::Singular(steps) => Some(steps),
+            Form::General(_) => None,
+        }
+    }
+
+    /// The last member name, which is what query languages call the field.
+    pub fn leaf(&self) -> Option<&str> {
+        self.steps()?.iter().rev().find_map(|step| match step {
+            Step::Key(key) => Some(key.as_str()),
+            Step::Index(_) => None,
+        })
+    }
+
+    /// The first value at this path.
+    pub fn get<'a>(&self, value: &'a Value) -> Option<&'a Value> {
+        match &self.form {
+            Form::Singular(steps) => steps.iter().try_fold(value, |at, step| match step {
+                Step::Key(key) => at.as_object()?.get(key),
+                Step::Index(index) => at.as_array()?.get(*index),
+            }),
+            Form::General(query) => js_path_process(query, value).ok()?.into_iter().next().map(|found| found.val()),
+        }
+    }
+
+    /// Every value at this path.
+    pub fn all<'a>(&self, value: &'a Value) -> Vec<&'a Value> {
+        match &self.form {
+            Form::Singular(_) => self.get(value).into_iter().collect(),
+            Form::General(query) => {
+                js_path_process(query, value).map_or_else(|_| Vec::new(), |found| found.into_iter().map(|one| one.val()).collect())
+            }
+        }
+    }
+
+    /// Puts `new` at this path, making objects (and lists of one) on the way. Only singular paths can be written.
+    pub fn set(&self, value: &mut Value, new: Value) -> bool {
+        let Form::Singular(steps) = &self.form else { return false };
+        let mut at = value;
+        for step in steps {
+            match step {
+                Step::Key(key) => {
+                    if !at.is_object() {
+                        *at = Value::Object(Map::new());
+                    }
+                    let Some(object) = at.as_object_mut() else { return false };
+                    at = object.entry(key.clone()).or_insert(Value::Null);
+                }
+                Step::Index(index) => {
+                    if !at.is_array() {
+                        *at = Value::Array(Vec::new());
+                    }
+                    let Some(array) = at.as_array_mut() else { return false };
+                    if array.len() <= *index {
+                        array.resize(*index + 1, Value::Null);
+                    }
+                    let Some(item) = array.get_mut(*index) else { return false };
+                    at = item;
+                }
+            }
+        }
+        *at = new;
+        true
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn lowers_singular_paths_and_keeps_general_ones() {
+        let value = json!({"a": {"b c": [1, {"d": 2}]}, "list": [{"k": "x", "v": 1}, {"k": "y", "v": 2}]});
+        let path = Path::compile("$.a['b c'][1].d").unwrap();
+        assert!(path.steps().is_some());
+        assert_eq!(path.get(&value), Some(&json!(2)));
+        assert_eq!(path.leaf(), Some("d"));
+        let general = Path::compile("$.list[?@.k=='y'].v").unwrap();
+        assert!(general.steps().is_none());
+        assert_eq!(general.get(&value), Some(&json!(2)));
+        assert_eq!(Path::compile("$['.tag']").unwrap().get(&json!({".tag": "file"})), Some(&json!("file")));
+    }
+
+    #[test]
+    fn refuses_what_is_no_path() {
+        assert!(Path::compile("a.b").unwrap_err().to_string().contains("is not a JSONPath"));
+        assert!(Path::compile("$.a[?search(@.b, 'x')]").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_set_is_read(keys in prop::collection::vec("[a-z]{1,4}", 1..4), new in any::<i64>()) {
+            let path = Path::compile(&format!("$.{}", keys.join("."))).unwrap();
+            let mut value = json!({});
+            prop_assert!(path.set(&mut value, json!(new)));
+            prop_assert_eq!(path.get(&value), Some(&json!(new)));
+        }
+
+        #[test]
+        fn own_steps_agree_with_the_library(keys in prop::collection::vec("[a-c]", 1..4)) {
+            let value = json!({"a": {"b": {"c": 1}, "c": 2}, "b": {"a": {"a": 3}}, "c": 4});
+            let source = format!("$.{}", keys.join("."));
+            let query = parse_json_path(&source).unwrap();
+            let theirs = js_path_process(&query, &value).unwrap().into_iter().next().map(|found| found.val());
+            prop_assert_eq!(Path::compile(&source).unwrap().get(&value), theirs);
+        }
+    }
+}
