@@ -1,22 +1,89 @@
 //! Hubs and elements: mapping files read, validated, compiled, and swapped as a whole on reload.
+//!
+//! A [`Catalog`] is one immutable set. [`load::load`] makes it from [`source::Files`], or says everything that is wrong
+//! with them; [`reload`] swaps the one in force, or leaves it when the new set is refused.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, path::Path as FilePath, sync::Arc};
 
 use arc_swap::ArcSwap;
+use serde_json::{Map, Value};
 
+use crate::mapping::{Path, Plan, ValueTemplate};
+
+pub mod addressing;
+pub mod call;
 pub mod element;
 pub mod hub;
+mod lines;
+pub mod load;
+pub mod operation;
 pub mod read;
+pub mod routes;
+pub mod source;
 
+pub use addressing::Addressing;
+pub use call::{Call, ErrorRule};
 pub use element::{Authentication, BasicSpec, ClientAuthentication, ConfigurationEntry, HostSpec, Identity, OAuth2Spec};
-pub use hub::Hub;
+pub use hub::{Hub, HubOperation};
+pub use operation::Operation;
 pub use read::Problem;
+pub use routes::{Found, Routes};
+
+/// How a provider tells what objects and fields it has.
+#[derive(Debug, Clone)]
+pub struct Describe {
+    /// Lists the objects.
+    pub objects: Option<Call>,
+    /// Where an object's name is in an item of that list.
+    pub names: Path,
+    /// Lists the fields of `{object}`.
+    pub fields: Option<Call>,
+    /// The lines from a field's description to the contract's metadata.
+    pub plan: Plan,
+    /// Objects that the list does not tell of.
+    pub custom_objects: Vec<String>,
+}
+
+/// A recorded-style pair: a uniform request, the provider calls it causes, and the uniform answer.
+#[derive(Debug, Clone)]
+pub struct Example {
+    /// `resource.operation`.
+    pub operation: String,
+    /// The file it stands in.
+    pub file: String,
+    /// Where in the file.
+    pub pointer: String,
+    /// The example itself.
+    pub value: Map<String, Value>,
+}
 
 /// One connector, compiled: its identity and its operations.
 #[derive(Debug)]
 pub struct Element {
     /// The descriptive part.
     pub identity: Identity,
+    /// Its operations by `resource.operation`.
+    pub operations: BTreeMap<String, Arc<Operation>>,
+    /// Its field lines by resource.
+    pub plans: BTreeMap<String, Arc<Plan>>,
+    /// Headers of every call.
+    pub headers: Vec<(String, ValueTemplate)>,
+    /// What its error answers mean.
+    pub errors: Vec<ErrorRule>,
+    /// Where the provider's own words are in an error answer, first found first.
+    pub error_message: Vec<Path>,
+    /// Where its error code is.
+    pub error_code: Vec<Path>,
+    /// How it names things in a tree.
+    pub addressing: Option<Addressing>,
+    /// A cheap call that validates credentials.
+    pub probe: Option<Call>,
+    /// How it tells what objects and fields it has.
+    pub describe: Option<Describe>,
+    /// Its examples.
+    pub examples: Vec<Example>,
+    /// File and pointer of each resource, for messages.
+    pub places: BTreeMap<String, (String, String)>,
 }
 
 impl std::ops::Deref for Element {
@@ -27,10 +94,18 @@ impl std::ops::Deref for Element {
     }
 }
 
+impl Element {
+    /// The operation of this id (`resource.operation`).
+    pub fn operation(&self, id: &str) -> Option<&Arc<Operation>> {
+        self.operations.get(id)
+    }
+}
+
 /// All hubs and elements, as one immutable set.
 #[derive(Debug, Default)]
 pub struct Catalog {
     hubs: BTreeMap<String, Arc<Hub>>,
+    routes: BTreeMap<String, Routes>,
     elements: BTreeMap<String, Arc<Element>>,
 }
 
@@ -43,6 +118,11 @@ impl Catalog {
     /// The hub with this key.
     pub fn hub(&self, key: &str) -> Option<&Arc<Hub>> {
         self.hubs.get(key)
+    }
+
+    /// The routes of the hub with this key.
+    pub fn routes(&self, hub: &str) -> Option<&Routes> {
+        self.routes.get(hub)
     }
 
     /// The elements by key.
@@ -68,11 +148,51 @@ pub struct Refused(pub Vec<Problem>);
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for problem in &self.0 {
-            writeln!(f, "{problem}")?;
+        for (index, problem) in self.0.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{problem}")?;
         }
         Ok(())
     }
 }
 
 impl std::error::Error for Refused {}
+
+/// Reads the built-in files with those of `directory` laid over them (when it is there).
+///
+/// # Errors
+/// Every problem of every file; a directory that cannot be read is one.
+pub fn open(directory: Option<&FilePath>) -> Result<Catalog, Refused> {
+    load::load(&files(directory)?)
+}
+
+/// The built-in files with those of `directory` laid over them.
+///
+/// # Errors
+/// When the directory is there and cannot be read.
+pub fn files(directory: Option<&FilePath>) -> Result<source::Files, Refused> {
+    let files = source::Files::built_in();
+    match directory.filter(|directory| directory.is_dir()) {
+        None => Ok(files),
+        Some(directory) => match source::Files::directory(directory) {
+            Ok(over) => Ok(files.overlaid(over)),
+            Err(error) => Err(Refused(vec![Problem {
+                file: directory.display().to_string(),
+                pointer: String::new(),
+                message: format!("cannot be read: {error}"),
+                hint: None,
+            }])),
+        },
+    }
+}
+
+/// Swaps the catalog in force for a newly read one; a refused set changes nothing.
+///
+/// # Errors
+/// As [`open`].
+pub fn reload(shared: &Shared, directory: Option<&FilePath>) -> Result<(), Refused> {
+    shared.store(Arc::new(open(directory)?));
+    Ok(())
+}

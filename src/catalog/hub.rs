@@ -254,7 +254,7 @@ pub struct Hub {
 impl Hub {
     /// Reads `hub.json`; resources are added by [`Hub::read_resource`].
     pub(super) fn read(node: &Node<'_>) -> Option<Self> {
-        node.object(&["id", "key", "name", "description", "native", "models"])?;
+        node.object(&["id", "key", "name", "description", "native", "models", "extends"])?;
         let mut models = BTreeMap::new();
         if let Some(list) = node.get("models") {
             for (name, model) in list.members() {

@@ -91,6 +91,11 @@ impl<'a> Node<'a> {
         self.note(self.pointer.clone(), message.into(), Some(hint.into()));
     }
 
+    /// Notes the mistake of an expression that stands here.
+    pub fn compile_error(&self, error: &crate::mapping::CompileError) {
+        self.note(format!("{}{}", self.pointer, error.pointer), error.message.clone(), error.hint.clone());
+    }
+
     fn note(&self, pointer: String, message: String, hint: Option<String>) {
         self.problems.push(Problem { file: self.file.to_owned(), pointer, message, hint });
     }

@@ -1,0 +1,325 @@
+//! Reads a set of files into a catalog, or says everything that is wrong with it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::{Map, Value};
+
+use super::{
+    Catalog, Describe, Element, Example, Refused,
+    addressing::Addressing,
+    call::{Call, compiled, read_errors, read_templates},
+    element::Identity,
+    hub::Hub,
+    lines,
+    operation::{self, Context, Operation, read_filtering, read_paging},
+    read::{Node, Problem, Problems, nearest},
+    routes::Routes,
+    source::Files,
+};
+use crate::mapping::{Path, Plan};
+
+/// Reads and compiles `files`.
+///
+/// # Errors
+/// Every problem of every file.
+pub fn load(files: &Files) -> Result<Catalog, Refused> {
+    let problems = Problems::default();
+    let values = files.parse(&problems);
+    let mut catalog = Catalog { hubs: read_hubs(&values, &problems), ..Catalog::default() };
+    for (key, hub) in &catalog.hubs {
+        catalog.routes.insert(key.clone(), Routes::new(hub.operations()));
+    }
+    let sets = element_sets(&values);
+    for key in sets.keys() {
+        let merged = inherit(key, &sets, &problems, 0);
+        if let Some(element) = read_element(key, &merged, &catalog, &problems) {
+            catalog.elements.insert(element.key.clone(), Arc::new(element));
+        }
+    }
+    unique_ids(&catalog, &problems);
+    let found = problems.take();
+    if found.is_empty() { Ok(catalog) } else { Err(Refused(found)) }
+}
+
+fn unique_ids(catalog: &Catalog, problems: &Problems) {
+    let mut seen: BTreeMap<i64, &str> = BTreeMap::new();
+    for element in catalog.elements.values() {
+        if let Some(other) = seen.insert(element.id, &element.key) {
+            problems.push(Problem {
+                file: format!("elements/{}/element.json", element.key),
+                pointer: "/id".to_owned(),
+                message: format!("{} is the id of `{other}` too", element.id),
+                hint: Some("choose one that no other element has".to_owned()),
+            });
+        }
+    }
+}
+
+fn read_hubs(values: &BTreeMap<String, Value>, problems: &Problems) -> BTreeMap<String, Arc<Hub>> {
+    let mut hubs: BTreeMap<String, Hub> = BTreeMap::new();
+    let mut heirs: Vec<(String, String, String)> = Vec::new();
+    for (file, value) in values.iter().filter(|(file, _)| file.starts_with("hubs/") && file.ends_with("/hub.json")) {
+        let node = Node::root(file, value, problems);
+        let Some(mut hub) = Hub::read(&node) else { continue };
+        let folder = file.trim_end_matches("hub.json");
+        for (resource, value) in values.iter().filter(|(path, _)| path.starts_with(folder) && *path != file) {
+            hub.read_resource(&Node::root(resource, value, problems));
+        }
+        if let Some(base) = node.opt_text("extends") {
+            heirs.push((hub.key.clone(), base, file.clone()));
+        }
+        hubs.insert(hub.key.clone(), hub);
+    }
+    for (key, base, file) in heirs {
+        let Some(base_hub) = hubs.get(&base).cloned() else {
+            let known: Vec<&str> = hubs.keys().map(String::as_str).collect();
+            problems.push(Problem {
+                file,
+                pointer: "/extends".to_owned(),
+                message: format!("no hub `{base}`"),
+                hint: Some(nearest(&base, &known)),
+            });
+            continue;
+        };
+        if let Some(hub) = hubs.get_mut(&key) {
+            for (name, model) in base_hub.models {
+                hub.models.entry(name).or_insert(model);
+            }
+            for (name, resource) in base_hub.resources {
+                hub.resources.entry(name).or_insert(resource);
+            }
+        }
+    }
+    hubs.into_iter().map(|(key, hub)| (key, Arc::new(hub))).collect()
+}
+
+/// The files of one element, by their name inside its folder.
+type FileSet = BTreeMap<String, (String, Value)>;
+
+fn element_sets(values: &BTreeMap<String, Value>) -> BTreeMap<String, FileSet> {
+    let mut sets: BTreeMap<String, FileSet> = BTreeMap::new();
+    for (file, value) in values {
+        let Some(rest) = file.strip_prefix("elements/") else { continue };
+        let (folder, name) = match rest.split_once('/') {
+            Some((folder, name)) => (folder, name),
+            None => (rest.trim_end_matches(".json"), "element.json"),
+        };
+        sets.entry(folder.to_owned()).or_default().insert(name.to_owned(), (file.clone(), value.clone()));
+    }
+    sets
+}
+
+/// The files of an element with those of the element it extends underneath.
+fn inherit(key: &str, sets: &BTreeMap<String, FileSet>, problems: &Problems, depth: u8) -> FileSet {
+    let Some(own) = sets.get(key) else { return FileSet::new() };
+    let Some((file, base)) = own
+        .get("element.json")
+        .and_then(|(file, value)| Some((file.clone(), value.get("extends")?.as_str()?.to_owned())))
+    else {
+        return own.clone();
+    };
+    let note = |message: String, hint: Option<String>| {
+        problems.push(Problem { file: file.clone(), pointer: "/extends".to_owned(), message, hint });
+    };
+    if depth > 8 {
+        note("extends itself".to_owned(), None);
+        return own.clone();
+    }
+    if !sets.contains_key(&base) {
+        let known: Vec<&str> = sets.keys().map(String::as_str).collect();
+        note(format!("no element `{base}`"), Some(nearest(&base, &known)));
+        return own.clone();
+    }
+    let mut merged = inherit(&base, sets, problems, depth + 1);
+    // Examples are never inherited: they tell what this element does.
+    merged.retain(|name, _| !name.starts_with("examples/"));
+    for (name, (file, value)) in own {
+        match merged.get_mut(name) {
+            Some((known_file, known)) => {
+                merge(known, value);
+                known_file.clone_from(file);
+            }
+            None => {
+                merged.insert(name.clone(), (file.clone(), value.clone()));
+            }
+        }
+    }
+    merged
+}
+
+/// Lays `over` above `under`: objects member by member, everything else whole; null takes a member away.
+fn merge(under: &mut Value, over: &Value) {
+    match (under, over) {
+        (Value::Object(under), Value::Object(over)) => {
+            for (key, value) in over {
+                if value.is_null() {
+                    under.remove(key);
+                } else {
+                    merge(under.entry(key.clone()).or_insert(Value::Null), value);
+                }
+            }
+        }
+        (under, over) => *under = over.clone(),
+    }
+}
+
+const ELEMENT_KEYS: &[&str] = &[
+    "extends", "id", "key", "name", "description", "hub", "alsoServedUnder", "image", "configuration", "authentication", "hosts", "egress",
+    "facts", "limits", "headers", "errors", "errorMessage", "errorCode", "addressing", "paging", "filtering", "patterns", "probe",
+    "describe", "resources", "examples",
+];
+
+fn read_element(folder: &str, files: &FileSet, catalog: &Catalog, problems: &Problems) -> Option<Element> {
+    let Some((file, value)) = files.get("element.json") else {
+        let (file, _) = files.values().next()?;
+        problems.push(Problem {
+            file: file.clone(),
+            pointer: String::new(),
+            message: format!("`elements/{folder}` has no element.json"),
+            hint: Some("add it".to_owned()),
+        });
+        return None;
+    };
+    let node = Node::root(file, value, problems);
+    node.object(ELEMENT_KEYS)?;
+    let identity = Identity::read(&node)?;
+    let Some(hub) = catalog.hubs.get(&identity.hub) else {
+        let known: Vec<&str> = catalog.hubs.keys().map(String::as_str).collect();
+        node.get("hub")?.problem_hint(format!("no hub `{}`", identity.hub), nearest(&identity.hub, &known));
+        return None;
+    };
+    let resources = resource_nodes(&node, files, problems);
+    let (operations, plans) = read_resources(&node, &resources, hub, problems);
+    check_hosts(&node, &identity, &operations);
+    Some(Element {
+        headers: read_templates(&node, "headers"),
+        errors: read_errors(&node),
+        error_message: read_paths(&node, "errorMessage"),
+        error_code: read_paths(&node, "errorCode"),
+        addressing: node.get("addressing").and_then(|place| Addressing::read(&place, &plans)),
+        probe: node.get("probe").and_then(|place| Call::read(&place, &[])),
+        describe: node.get("describe").and_then(|place| read_describe(&place)),
+        examples: read_examples(&node, files, problems),
+        places: resources.iter().map(|(name, node)| (name.clone(), (node.file().to_owned(), node.pointer().to_owned()))).collect(),
+        operations,
+        plans,
+        identity,
+    })
+}
+
+fn read_paths(node: &Node<'_>, key: &str) -> Vec<Path> {
+    node.get(key).map_or_else(Vec::new, |list| {
+        list.one_or_many().iter().filter_map(|place| compiled(place, || Path::compile(place.text().unwrap_or_default()))).collect()
+    })
+}
+
+fn resource_nodes<'a>(element: &Node<'a>, files: &'a FileSet, problems: &'a Problems) -> Vec<(String, Node<'a>)> {
+    let mut nodes: Vec<(String, Node<'a>)> = Vec::new();
+    if let Some(inline) = element.get("resources") {
+        nodes.extend(inline.members().into_iter().map(|(name, node)| (name.to_owned(), node)));
+    }
+    for (name, (file, value)) in files {
+        if name == "element.json" || name.starts_with("examples/") {
+            continue;
+        }
+        let node = Node::root(file, value, problems);
+        let resource = node.require_text("resource").unwrap_or_else(|| name.trim_end_matches(".json").to_owned());
+        nodes.push((resource, node));
+    }
+    // Resources that borrow another's field lines come after the one they borrow from.
+    nodes.sort_by_key(|(_, node)| node.get("fields").is_some_and(|fields| fields.value.is_string()));
+    nodes
+}
+
+type Operations = BTreeMap<String, Arc<Operation>>;
+
+fn read_resources(
+    element: &Node<'_>,
+    resources: &[(String, Node<'_>)],
+    hub: &Hub,
+    problems: &Problems,
+) -> (Operations, BTreeMap<String, Arc<Plan>>) {
+    let _ = problems;
+    let paging = element.get("paging").and_then(|place| read_paging(&place));
+    let filtering = element.get("filtering").and_then(|place| read_filtering(&place, None));
+    let mut plans: BTreeMap<String, Arc<Plan>> = BTreeMap::new();
+    let mut operations = Operations::new();
+    for (name, node) in resources {
+        let Some(resource) = hub.resources.get(name) else {
+            let known: Vec<&str> = hub.resources.keys().map(String::as_str).collect();
+            node.problem_hint(format!("the hub `{}` has no resource `{name}`", hub.key), nearest(name, &known));
+            continue;
+        };
+        let context = Context {
+            resource,
+            models: &hub.models,
+            patterns: element.get("patterns"),
+            plans: &plans,
+            paging: paging.clone(),
+            filtering: filtering.clone(),
+        };
+        if let Some((plan, read)) = operation::read_resource(node, &context) {
+            plans.insert(name.clone(), plan);
+            for operation in read {
+                operations.insert(operation.hub.id(), Arc::new(operation));
+            }
+        }
+    }
+    (operations, plans)
+}
+
+fn check_hosts(node: &Node<'_>, identity: &Identity, operations: &Operations) {
+    let known: Vec<&str> = identity.hosts.iter().map(|host| host.name.as_str()).collect();
+    for operation in operations.values() {
+        for call in operation.steps.iter().flat_map(|step| step.calls.iter().chain(&step.or_else)) {
+            if !known.contains(&call.host.as_str()) {
+                node.problem_hint(
+                    format!("`{}` calls the host `{}`, which is not under `hosts`", operation.hub.id(), call.host),
+                    nearest(&call.host, &known),
+                );
+            }
+        }
+    }
+}
+
+fn read_describe(node: &Node<'_>) -> Option<Describe> {
+    node.object(&["objects", "names", "fields", "lines", "custom"])?;
+    let call = |key: &str, extra: &[&str]| node.get(key).and_then(|place| Call::read(&place, extra));
+    Some(Describe {
+        objects: call("objects", &[]),
+        names: match node.get("names") {
+            Some(place) => compiled(&place, || Path::compile(place.text().unwrap_or_default()))?,
+            None => Path::root(),
+        },
+        fields: call("fields", &[]),
+        plan: node.get("lines").map(|lines| lines::read_lines(&lines, None)).unwrap_or_default(),
+        custom_objects: node.texts("custom"),
+    })
+}
+
+fn read_examples(element: &Node<'_>, files: &FileSet, problems: &Problems) -> Vec<Example> {
+    let mut examples = Vec::new();
+    let mut add = |list: &Node<'_>| {
+        for node in list.items() {
+            node.object(&["operation", "name", "configuration", "secrets", "request", "calls", "answer"]);
+            let Some(operation) = node.require_text("operation") else { continue };
+            examples.push(Example {
+                operation,
+                file: node.file().to_owned(),
+                pointer: node.pointer().to_owned(),
+                value: node.value.as_object().cloned().unwrap_or_else(Map::new),
+            });
+        }
+    };
+    if let Some(inline) = element.get("examples") {
+        add(&inline);
+    }
+    for (_, (file, value)) in files.iter().filter(|(name, _)| name.starts_with("examples/")) {
+        let node = Node::root(file, value, problems);
+        node.object(&["examples"]);
+        if let Some(list) = node.require("examples") {
+            add(&list);
+        }
+    }
+    examples
+}

@@ -1,0 +1,335 @@
+//! The operations of one resource of an element, compiled.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    call::{Call, ErrorRule, compiled, read_errors, read_path, read_when},
+    hub::{AnswerKind, HubOperation, Model, Resource},
+    lines,
+    read::Node,
+};
+use crate::mapping::{Condition, Path, Plan, Reference, Root, TextTemplate, condition::Match};
+
+/// How an element turns a uniform filter into its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// SOQL conditions.
+    Soql,
+    /// A JSON `filterGroups` list: OR of ANDs.
+    FilterGroups,
+    /// An OData v4 `$filter`.
+    Odata,
+    /// Nothing is pushed down.
+    None,
+}
+
+/// What happens to a filter (or an order) that cannot be pushed down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Otherwise {
+    /// It is applied here, over at most `max` records.
+    Local {
+        /// The bound.
+        max: u64,
+    },
+    /// The call is refused with a 400.
+    Refuse,
+}
+
+/// How filters and orders reach the provider.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Filtering {
+    /// The language.
+    pub language: Language,
+    /// The operators it takes, as written in `where`; empty: all of the language.
+    pub operators: Vec<String>,
+    /// What happens to the rest.
+    pub otherwise: Otherwise,
+    /// A condition in the provider's own names that always holds.
+    pub fixed: Option<String>,
+    /// Whether the provider orders.
+    pub orders: bool,
+}
+
+/// How the provider pages.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Paging {
+    /// The largest page.
+    pub max: u64,
+    /// The smallest page.
+    pub min: u64,
+    /// Where the cursor of the next page is.
+    pub cursor: Option<Path>,
+    /// What the answer looks like when there is more; absent: a cursor, or (by offset) a full page, means more.
+    pub more: Option<Match>,
+    /// Whether the provider counts from an offset instead of a cursor.
+    pub offset: bool,
+    /// The call for further pages, when it is another one.
+    pub next: Option<Call>,
+}
+
+/// A refusal before any call is made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    /// When.
+    pub when: Condition,
+    /// The uniform status.
+    pub status: u16,
+    /// The message.
+    pub message: String,
+}
+
+/// One step of an operation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Its name in `steps.…`.
+    pub name: String,
+    /// When it is taken.
+    pub when: Option<Condition>,
+    /// The calls, of which the first whose `when` holds is made.
+    pub calls: Vec<Call>,
+    /// Calls tried in turn while the one before found nothing (404).
+    pub or_else: Vec<Call>,
+}
+
+/// An operation of an element.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// The hub's operation it carries out.
+    pub hub: Arc<HubOperation>,
+    /// The model of its records.
+    pub model: Option<Arc<Model>>,
+    /// The steps; the last one's answer is the result.
+    pub steps: Vec<Step>,
+    /// How it pages.
+    pub paging: Option<Paging>,
+    /// How it filters.
+    pub filtering: Option<Filtering>,
+    /// A call that only counts.
+    pub count: Option<Call>,
+    /// Refusals.
+    pub refuse: Vec<Refusal>,
+    /// Whether missing parent folders of the target (or destination) are made.
+    pub ensure_parents: bool,
+    /// Error rules that come before the element's.
+    pub errors: Vec<ErrorRule>,
+    /// The field lines.
+    pub plan: Arc<Plan>,
+    /// What the provider calls the object.
+    pub object: Option<TextTemplate>,
+    /// What of target and destination its templates use.
+    pub needs: Vec<(Root, String, bool)>,
+}
+
+impl Operation {
+    /// Whether its templates use `root.key`.
+    pub fn needs(&self, root: Root, key: &str) -> bool {
+        self.needs.iter().any(|(needed, name, _)| *needed == root && name == key)
+    }
+}
+
+/// What a resource file may refer to in its element.
+pub(super) struct Context<'a> {
+    /// The hub's resource.
+    pub(super) resource: &'a Resource,
+    /// The hub's models.
+    pub(super) models: &'a BTreeMap<String, Arc<Model>>,
+    /// Named operations of the element.
+    pub(super) patterns: Option<Node<'a>>,
+    /// Field lines of other resources already read.
+    pub(super) plans: &'a BTreeMap<String, Arc<Plan>>,
+    /// Paging that operations without their own have.
+    pub(super) paging: Option<Paging>,
+    /// Filtering that operations without their own have.
+    pub(super) filtering: Option<Filtering>,
+}
+
+/// Reads a resource file: its plan and its operations.
+pub(super) fn read_resource(node: &Node<'_>, context: &Context<'_>) -> Option<(Arc<Plan>, Vec<Operation>)> {
+    node.object(&[
+        "resource", "object", "fields", "open", "ignored", "unsupported", "constants", "filtering", "operations", "comment",
+    ])?;
+    let plan = lines::read_plan(node, context)?;
+    let object = match node.get("object") {
+        Some(place) => compiled(&place, || TextTemplate::compile(place.text().unwrap_or_default())),
+        None => None,
+    };
+    let filtering = match node.get("filtering") {
+        Some(place) => read_filtering(&place, context.filtering.as_ref()),
+        None => context.filtering.clone(),
+    };
+    let mut operations = Vec::new();
+    for (name, place) in node.require("operations")?.members() {
+        let Some(hub) = context.resource.operation(name) else {
+            let known: Vec<&str> = context.resource.operations.iter().map(|operation| operation.name.as_str()).collect();
+            place.problem_hint(
+                format!("the hub has no operation `{}.{name}`", context.resource.name),
+                super::read::nearest(name, &known),
+            );
+            continue;
+        };
+        let body = if place.value.is_string() {
+            let wanted = place.text()?;
+            match context.patterns.as_ref().and_then(|patterns| patterns.get(wanted)) {
+                Some(pattern) => pattern,
+                None => {
+                    let known: Vec<&str> = context
+                        .patterns
+                        .as_ref()
+                        .and_then(|patterns| patterns.map())
+                        .map_or_else(Vec::new, |patterns| patterns.keys().map(String::as_str).collect());
+                    place.problem_hint(format!("no pattern `{wanted}` in element.json"), super::read::nearest(wanted, &known));
+                    continue;
+                }
+            }
+        } else {
+            place
+        };
+        if let Some(mut operation) = read_operation(&body, hub, context, &plan) {
+            if operation.filtering.is_none() {
+                operation.filtering.clone_from(&filtering);
+            }
+            operation.object.clone_from(&object);
+            operations.push(operation);
+        }
+    }
+    Some((plan, operations))
+}
+
+const OPERATION_KEYS: &[&str] =
+    &["paging", "filtering", "count", "refuse", "ensureParents", "orElse", "fields", "ignored", "model"];
+
+fn read_operation(node: &Node<'_>, hub: &Arc<HubOperation>, context: &Context<'_>, plan: &Arc<Plan>) -> Option<Operation> {
+    let steps = if let Some(list) = node.get("steps") {
+        let known: Vec<&str> = OPERATION_KEYS.iter().copied().chain(["steps", "errors"]).collect();
+        node.object(&known)?;
+        list.items().iter().enumerate().filter_map(|(index, step)| read_step(step, index)).collect()
+    } else {
+        let call = Call::read(node, OPERATION_KEYS)?;
+        vec![Step { name: "call".to_owned(), when: None, calls: vec![call], or_else: read_calls(node, "orElse") }]
+    };
+    if steps.is_empty() {
+        node.problem_hint("has no steps", "add at least one");
+    }
+    let paging = match node.get("paging") {
+        Some(place) => read_paging(&place),
+        None if matches!(hub.answer, AnswerKind::List(_)) => context.paging.clone(),
+        None => None,
+    };
+    let filtering = node.get("filtering").and_then(|place| read_filtering(&place, context.filtering.as_ref()));
+    let plan = if node.get("fields").is_some() { lines::read_plan(node, context)? } else { Arc::clone(plan) };
+    let model = hub.model.as_ref().and_then(|model| context.models.get(model)).cloned();
+    let mut operation = Operation {
+        hub: Arc::clone(hub),
+        model,
+        steps,
+        paging,
+        filtering,
+        count: node.get("count").and_then(|count| Call::read(&count, &[])),
+        refuse: node.get("refuse").map_or_else(Vec::new, |list| list.items().iter().filter_map(read_refusal).collect()),
+        ensure_parents: node.flag("ensureParents", false),
+        errors: if node.get("steps").is_some() { read_errors(node) } else { Vec::new() },
+        plan,
+        object: None,
+        needs: Vec::new(),
+    };
+    operation.needs = needs(&operation);
+    Some(operation)
+}
+
+fn needs(operation: &Operation) -> Vec<(Root, String, bool)> {
+    let mut needs: Vec<(Root, String, bool)> = Vec::new();
+    let mut visit = |reference: &Reference| {
+        if matches!(reference.root, Root::Target | Root::Destination) {
+            match needs.iter_mut().find(|(root, key, _)| *root == reference.root && *key == reference.key) {
+                Some((_, _, optional)) => *optional &= reference.optional,
+                None => needs.push((reference.root, reference.key.clone(), reference.optional)),
+            }
+        }
+    };
+    for step in &operation.steps {
+        if let Some(when) = &step.when {
+            when.visit(&mut visit);
+        }
+        for call in step.calls.iter().chain(&step.or_else) {
+            call.visit(&mut visit);
+        }
+    }
+    for refusal in &operation.refuse {
+        refusal.when.visit(&mut visit);
+    }
+    if let Some(next) = operation.paging.as_ref().and_then(|paging| paging.next.as_ref()) {
+        next.visit(&mut visit);
+    }
+    needs
+}
+
+fn read_calls(node: &Node<'_>, key: &str) -> Vec<Call> {
+    node.get(key)
+        .map_or_else(Vec::new, |list| list.one_or_many().iter().filter_map(|call| Call::read(call, &[])).collect())
+}
+
+fn read_step(node: &Node<'_>, index: usize) -> Option<Step> {
+    let name = node.opt_text("name").unwrap_or_else(|| format!("step{}", index + 1));
+    if node.get("calls").is_some() {
+        node.object(&["name", "when", "calls", "orElse"])?;
+        return Some(Step { name, when: read_when(node), calls: read_calls(node, "calls"), or_else: read_calls(node, "orElse") });
+    }
+    let mut call = Call::read(node, &["name", "orElse"])?;
+    let when = call.when.take();
+    Some(Step { name, when, calls: vec![call], or_else: read_calls(node, "orElse") })
+}
+
+fn read_refusal(node: &Node<'_>) -> Option<Refusal> {
+    node.object(&["when", "status", "message"])?;
+    node.require("when")?;
+    Some(Refusal {
+        when: read_when(node)?,
+        status: u16::try_from(node.require("status")?.number()?).ok()?,
+        message: node.require_text("message")?,
+    })
+}
+
+/// Reads a `paging` block.
+pub(super) fn read_paging(node: &Node<'_>) -> Option<Paging> {
+    node.object(&["max", "min", "cursor", "more", "offset", "next"])?;
+    Some(Paging {
+        max: node.require("max")?.number()?.max(1),
+        min: node.opt_number("min").unwrap_or(1).max(1),
+        cursor: read_path(node, "cursor"),
+        more: node.get("more").and_then(|more| compiled(&more, || Match::compile(more.value))),
+        offset: node.flag("offset", false),
+        next: node.get("next").and_then(|next| Call::read(&next, &[])),
+    })
+}
+
+/// Reads a `filtering` block over the element's default.
+pub(super) fn read_filtering(node: &Node<'_>, default: Option<&Filtering>) -> Option<Filtering> {
+    node.object(&["language", "operators", "otherwise", "max", "fixed", "orders"])?;
+    let language = match node.get("language") {
+        Some(place) => place.word(&[
+            ("soql", Language::Soql),
+            ("filterGroups", Language::FilterGroups),
+            ("odata", Language::Odata),
+            ("none", Language::None),
+        ])?,
+        None => default.map_or(Language::None, |default| default.language),
+    };
+    let max = node.opt_number("max").unwrap_or(10_000);
+    let otherwise = match node.get("otherwise") {
+        Some(place) => place.word(&[("local", Otherwise::Local { max }), ("refuse", Otherwise::Refuse)])?,
+        None => default.map_or(Otherwise::Local { max }, |default| default.otherwise),
+    };
+    let mut operators = node.texts("operators");
+    if operators.is_empty()
+        && let Some(default) = default
+    {
+        operators.clone_from(&default.operators);
+    }
+    Some(Filtering {
+        language,
+        operators,
+        otherwise,
+        fixed: node.opt_text("fixed").or_else(|| default.and_then(|default| default.fixed.clone())),
+        orders: node.flag("orders", default.is_some_and(|default| default.orders)),
+    })
+}
