@@ -26,6 +26,8 @@ pub enum Kind {
     MethodNotAllowed,
     /// No representation the caller accepts.
     NotAcceptable,
+    /// The caller did not send its request in time.
+    RequestTimeout,
     /// The state forbids it: a duplicate, a concurrent change.
     Conflict,
     /// The body is larger than the limit.
@@ -70,6 +72,7 @@ impl Kind {
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::NotAcceptable => "not-acceptable",
+            Self::RequestTimeout => "request-timeout",
             Self::Conflict => "conflict",
             Self::PayloadTooLarge => "payload-too-large",
             Self::UnsupportedMediaType => "unsupported-media-type",
@@ -93,6 +96,7 @@ impl Kind {
             | Self::NotFound
             | Self::MethodNotAllowed
             | Self::NotAcceptable
+            | Self::RequestTimeout
             | Self::Conflict
             | Self::PayloadTooLarge
             | Self::UnsupportedMediaType
