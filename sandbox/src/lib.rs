@@ -25,8 +25,10 @@ mod core;
 mod dropbox;
 pub mod faults;
 mod http;
+mod hubspot;
 mod oauth;
 mod running;
+mod sfdc;
 mod wire;
 
 pub use crate::{

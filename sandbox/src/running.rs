@@ -20,8 +20,12 @@ use crate::{
 type Module = (&'static str, fn() -> oauth::Rules, fn(&Arc<Core>) -> Provider);
 
 /// Every provider.
-const MODULES: &[Module] =
-    &[("dropbox", crate::dropbox::rules, crate::dropbox::build), ("box", crate::boxcom::rules, crate::boxcom::build)];
+const MODULES: &[Module] = &[
+    ("dropbox", crate::dropbox::rules, crate::dropbox::build),
+    ("box", crate::boxcom::rules, crate::boxcom::build),
+    ("sfdc", crate::sfdc::rules, crate::sfdc::build),
+    ("hubspot", crate::hubspot::rules, crate::hubspot::build),
+];
 
 /// A running imitation; it stops when this is dropped.
 pub struct Running {
