@@ -1,1 +1,228 @@
-//! (to be written)
+//! Runs a compiled operation against a provider: builds the calls, follows pages, classifies errors, decodes answers.
+//!
+//! No type here belongs to one provider; what differs between them is in the compiled [`Operation`].
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use reqwest::{StatusCode, header::HeaderMap};
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+use crate::{
+    catalog::{Element, Operation},
+    error::Result,
+    query::{Expr, Order},
+    upstream::{ByteStream, Transport},
+};
+
+mod address;
+mod describe;
+mod filter;
+mod list;
+mod multipart;
+mod request;
+mod run;
+mod scope;
+mod send;
+mod tree;
+
+pub use describe::FieldDescription;
+
+/// An access token and the generation of the grant it belongs to.
+#[derive(Debug, Clone)]
+pub struct Token {
+    /// The token.
+    pub secret: SecretString,
+    /// The grant's generation.
+    pub generation: i64,
+}
+
+/// Gives access tokens for one instance.
+#[async_trait::async_trait]
+pub trait Credentials: Send + Sync {
+    /// A token that should still work.
+    ///
+    /// # Errors
+    /// When the grant is dead, or no token can be had before `deadline`.
+    async fn token(&self, deadline: Instant) -> Result<Token>;
+
+    /// A token newer than generation `seen`, which the provider refused.
+    ///
+    /// # Errors
+    /// As [`Credentials::token`].
+    async fn renew(&self, seen: i64, deadline: Instant) -> Result<Token>;
+}
+
+/// What a call needs to know of one instance.
+#[derive(Clone)]
+pub struct Connection {
+    /// The instance.
+    pub instance_id: i64,
+    /// Its effective configuration: element default < operator < instance; no secrets.
+    pub configuration: Map<String, Value>,
+    /// Its secret configuration.
+    pub secrets: BTreeMap<String, SecretString>,
+    /// Its access tokens; for elements without OAuth nothing asks for them.
+    pub credentials: Arc<dyn Credentials>,
+}
+
+/// A file on its way to the provider.
+pub struct Upload {
+    /// Its bytes.
+    pub stream: ByteStream,
+    /// Their number, if the caller told.
+    pub size: Option<u64>,
+    /// Its media type, if the caller told.
+    pub content_type: Option<String>,
+}
+
+/// Which page of a list is wanted.
+#[derive(Debug, Clone, Default)]
+pub struct PageRequest {
+    /// Records wanted.
+    pub size: u64,
+    /// Where to go on: what an earlier page gave.
+    pub position: Option<Position>,
+    /// Records to pass over first (`page=n` without a position).
+    pub drop: u64,
+}
+
+/// A place in a provider's list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Position {
+    /// The provider's cursor of the page.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// The provider's offset of the page, or ours in a list ordered here.
+    #[serde(rename = "o", default)]
+    pub offset: u64,
+    /// Items of that page to pass over.
+    #[serde(rename = "s", default)]
+    pub skip: u64,
+    /// The page size the provider was asked for.
+    #[serde(rename = "p", default)]
+    pub page: u64,
+}
+
+/// One uniform call, validated.
+pub struct Invocation {
+    /// What is to be done.
+    pub operation: Arc<Operation>,
+    /// The names of the path.
+    pub path: Vec<(String, String)>,
+    /// The parameters, in their types.
+    pub query: Map<String, Value>,
+    /// The header parameters.
+    pub headers: Map<String, Value>,
+    /// The body.
+    pub body: Value,
+    /// The file, for uploads.
+    pub upload: Option<Upload>,
+    /// Request headers that pass through to a streamed answer (`Range`, `If-Range`).
+    pub pass: HeaderMap,
+    /// Whether records pass unmapped in both directions.
+    pub native: bool,
+    /// The uniform fields wanted; empty for all.
+    pub fields: Vec<String>,
+    /// The filter.
+    pub filter: Option<Expr>,
+    /// A filter of parameters, which is always applied here too.
+    pub local_filter: Option<Expr>,
+    /// The order.
+    pub order: Vec<Order>,
+    /// The page, for lists.
+    pub page: PageRequest,
+    /// Whether times are wanted as RFC 3339.
+    pub iso_dates: bool,
+    /// Whether the provider's own record is wanted under `raw`.
+    pub raw: bool,
+    /// Whether null members are kept.
+    pub keep_nulls: bool,
+    /// Whether the number of all records is wanted.
+    pub count: bool,
+    /// The end of all work on it.
+    pub deadline: Instant,
+}
+
+/// What came of a call.
+pub enum Outcome {
+    /// One record.
+    Record(Map<String, Value>),
+    /// A page of records.
+    List {
+        /// The records.
+        items: Vec<Map<String, Value>>,
+        /// Where the next page begins, if there is more.
+        next: Option<Position>,
+        /// The number of all records, where known.
+        total: Option<u64>,
+        /// A remark for the caller (a page size that was lowered).
+        remark: Option<String>,
+    },
+    /// A file's bytes.
+    File {
+        /// 200 or 206.
+        status: StatusCode,
+        /// The headers that pass.
+        headers: HeaderMap,
+        /// The bytes.
+        body: ByteStream,
+    },
+    /// Nothing.
+    Empty,
+}
+
+/// Bounds of the engine's work.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// The longest JSON answer of a provider, in bytes.
+    pub response_bytes: usize,
+    /// The longest silence in a streamed body.
+    pub idle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { response_bytes: 16 << 20, idle: Duration::from_secs(30) }
+    }
+}
+
+/// Runs operations.
+#[derive(Clone)]
+pub struct Engine {
+    transport: Arc<dyn Transport>,
+    limits: Limits,
+    descriptions: moka::future::Cache<(i64, String), Arc<Vec<FieldDescription>>>,
+}
+
+impl Engine {
+    /// An engine over `transport`.
+    pub fn new(transport: Arc<dyn Transport>, limits: Limits) -> Self {
+        let descriptions =
+            moka::future::Cache::builder().max_capacity(2_000).time_to_live(Duration::from_secs(300)).build();
+        Self { transport, limits, descriptions }
+    }
+
+    /// Validates credentials with the element's probe call; an element without one is taken at its word.
+    ///
+    /// # Errors
+    /// What the provider said against them.
+    pub async fn probe(&self, element: &Element, connection: &Connection, deadline: Instant) -> Result<()> {
+        let Some(call) = &element.probe else { return Ok(()) };
+        let scope = scope::CallScope::bare(connection);
+        self.json(element, connection, call, &scope, &[], deadline).await.map(drop)
+    }
+
+    /// Forgets what is known of an instance's objects.
+    pub fn forget(&self, instance_id: i64) {
+        let stale: Vec<_> =
+            self.descriptions.iter().filter(|(key, _)| key.0 == instance_id).map(|(key, _)| key.as_ref().clone()).collect();
+        let descriptions = self.descriptions.clone();
+        for key in stale {
+            // A moka invalidation is synchronous in effect; the future only runs housekeeping.
+            let descriptions = descriptions.clone();
+            futures_util::FutureExt::now_or_never(async move { descriptions.invalidate(&key).await });
+        }
+    }
+}

@@ -104,6 +104,8 @@ pub struct ErrorRule {
 pub struct Call {
     /// When it is the one to make.
     pub when: Option<Condition>,
+    /// A value given without any call.
+    pub give: Option<ValueTemplate>,
     /// The verb.
     pub method: Method,
     /// The host's name.
@@ -127,7 +129,7 @@ pub struct Call {
 }
 
 const CALL_KEYS: &[&str] = &[
-    "when", "method", "host", "path", "pathFrom", "query", "headers", "json", "form", "multipart", "file", "answer", "repeatable",
+    "when", "give", "method", "host", "path", "pathFrom", "query", "headers", "json", "form", "multipart", "file", "answer", "repeatable",
     "tolerate", "errors",
 ];
 
@@ -136,6 +138,22 @@ impl Call {
     pub(super) fn read(node: &Node<'_>, extra: &[&str]) -> Option<Self> {
         let known: Vec<&str> = CALL_KEYS.iter().chain(extra).copied().collect();
         node.object(&known)?;
+        if let Some(give) = node.get("give") {
+            return Some(Self {
+                when: read_when(node),
+                give: Some(compiled(&give, || ValueTemplate::compile(give.value))?),
+                method: Method::GET,
+                host: "api".to_owned(),
+                path: CallPath::Template(TextTemplate::compile("").ok()?),
+                query: Vec::new(),
+                headers: Vec::new(),
+                body: CallBody::None,
+                answer: read_answer(node.get("answer").as_ref()),
+                repeatable: true,
+                tolerate: Vec::new(),
+                errors: Vec::new(),
+            });
+        }
         let method = node.require("method")?.word(&[
             ("GET", Method::GET.as_str()),
             ("POST", "POST"),
@@ -157,6 +175,7 @@ impl Call {
         };
         Some(Self {
             when: read_when(node),
+            give: None,
             method: Method::from_bytes(method.as_bytes()).ok()?,
             host: node.opt_text("host").unwrap_or_else(|| "api".to_owned()),
             path,
@@ -174,6 +193,9 @@ impl Call {
     pub fn visit(&self, visit: &mut dyn FnMut(&Reference)) {
         if let Some(when) = &self.when {
             when.visit(visit);
+        }
+        if let Some(give) = &self.give {
+            give.visit(visit);
         }
         match &self.path {
             CallPath::Template(template) => template.references().for_each(&mut *visit),

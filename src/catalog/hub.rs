@@ -57,6 +57,8 @@ pub struct Field {
     pub read_only: bool,
     /// Whether the gateway itself makes it, so that elements need no line for it.
     pub computed: bool,
+    /// Whether it only serves filters and is never answered.
+    pub hidden: bool,
     /// What it is.
     pub description: String,
 }
@@ -308,13 +310,14 @@ fn read_model(name: &str, node: &Node<'_>) -> Model {
         .filter_map(|(field, place)| {
             let (kind, detail) = if place.value.is_string() { (place.clone(), None) } else { (place.require("type")?, Some(&place)) };
             if let Some(detail) = detail {
-                detail.object(&["type", "readOnly", "computed", "description"])?;
+                detail.object(&["type", "readOnly", "computed", "hidden", "description"])?;
             }
             Some(Field {
                 name: field.to_owned(),
                 kind: kind.word(FIELD_KINDS)?,
                 read_only: detail.is_some_and(|detail| detail.flag("readOnly", false)),
                 computed: detail.is_some_and(|detail| detail.flag("computed", false)),
+                hidden: detail.is_some_and(|detail| detail.flag("hidden", false)),
                 description: detail.and_then(|detail| detail.opt_text("description")).unwrap_or_default(),
             })
         })

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::{
     call::{compiled, read_path},
     hub::{Field, FieldKind, Model},
@@ -179,18 +177,5 @@ fn hold_against(node: &Node<'_>, fields: &Node<'_>, plan: &Plan, model: &Model) 
                 format!("add a line for it, or \"unsupported\": {{\"{}\": \"why\"}}", field.name),
             );
         }
-    }
-}
-
-/// Compares a JSON value's type with a field's, for the examples of mapping files.
-pub(super) fn has_type(value: &Value, kind: FieldKind) -> bool {
-    match kind {
-        FieldKind::Text | FieldKind::DateTime | FieldKind::Date => value.is_string(),
-        FieldKind::Integer => value.is_i64() || value.is_u64(),
-        FieldKind::Number => value.is_number(),
-        FieldKind::Boolean => value.is_boolean(),
-        FieldKind::Timestamp => value.is_number() || value.is_string(),
-        FieldKind::List => value.is_array(),
-        FieldKind::Map => value.is_object(),
     }
 }

@@ -323,3 +323,15 @@ fn read_examples(element: &Node<'_>, files: &FileSet, problems: &Problems) -> Ve
     }
     examples
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn built_in_files_load() {
+        if let Err(refused) = load(&Files::built_in()) {
+            panic!("{refused}");
+        }
+    }
+}

@@ -63,8 +63,8 @@ pub struct Paging {
     pub more: Option<Match>,
     /// Whether the provider counts from an offset instead of a cursor.
     pub offset: bool,
-    /// The call for further pages, when it is another one.
-    pub next: Option<Call>,
+    /// The calls for further pages, when they are other ones; the first whose `when` holds is made.
+    pub next: Vec<Call>,
 }
 
 /// A refusal before any call is made.
@@ -116,7 +116,7 @@ pub struct Operation {
     pub plan: Arc<Plan>,
     /// What the provider calls the object.
     pub object: Option<TextTemplate>,
-    /// What of target and destination its templates use.
+    /// What of target, destination and select its templates use: root, member, whether its absence is no mistake.
     pub needs: Vec<(Root, String, bool)>,
 }
 
@@ -239,7 +239,7 @@ fn read_operation(node: &Node<'_>, hub: &Arc<HubOperation>, context: &Context<'_
 fn needs(operation: &Operation) -> Vec<(Root, String, bool)> {
     let mut needs: Vec<(Root, String, bool)> = Vec::new();
     let mut visit = |reference: &Reference| {
-        if matches!(reference.root, Root::Target | Root::Destination) {
+        if matches!(reference.root, Root::Target | Root::Destination | Root::Select) {
             match needs.iter_mut().find(|(root, key, _)| *root == reference.root && *key == reference.key) {
                 Some((_, _, optional)) => *optional &= reference.optional,
                 None => needs.push((reference.root, reference.key.clone(), reference.optional)),
@@ -257,7 +257,7 @@ fn needs(operation: &Operation) -> Vec<(Root, String, bool)> {
     for refusal in &operation.refuse {
         refusal.when.visit(&mut visit);
     }
-    if let Some(next) = operation.paging.as_ref().and_then(|paging| paging.next.as_ref()) {
+    for next in operation.paging.iter().flat_map(|paging| &paging.next) {
         next.visit(&mut visit);
     }
     needs
@@ -298,7 +298,7 @@ pub(super) fn read_paging(node: &Node<'_>) -> Option<Paging> {
         cursor: read_path(node, "cursor"),
         more: node.get("more").and_then(|more| compiled(&more, || Match::compile(more.value))),
         offset: node.flag("offset", false),
-        next: node.get("next").and_then(|next| Call::read(&next, &[])),
+        next: read_calls(node, "next"),
     })
 }
 

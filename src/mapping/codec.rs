@@ -55,6 +55,8 @@ pub enum Codec {
     Rooted,
     /// The media type by a file name's ending (read only).
     MediaType,
+    /// A file name's ending in lower case, without the dot (read only).
+    Extension,
     /// A path from the names of a record's ancestors and its own (read only; the line's path is `$`).
     JoinPath {
         /// Where the list of ancestors is, the root first.
@@ -83,6 +85,7 @@ pub const WORDS: &[(&str, Codec)] = &[
     ("parentPathId", Codec::ParentPathId),
     ("rooted", Codec::Rooted),
     ("mediaType", Codec::MediaType),
+    ("extension", Codec::Extension),
 ];
 
 const STRUCTURED: &[&str] = &["words", "split", "equals", "constant", "joinPath"];
@@ -152,7 +155,7 @@ impl Codec {
     pub fn is_two_way(&self) -> bool {
         !matches!(
             self,
-            Self::Equals(_) | Self::Constant(_) | Self::ParentPathId | Self::MediaType | Self::JoinPath { .. }
+            Self::Equals(_) | Self::Constant(_) | Self::ParentPathId | Self::MediaType | Self::Extension | Self::JoinPath { .. }
         )
     }
 
@@ -209,6 +212,10 @@ impl Codec {
             Self::Rooted => Some(Value::String(rooted(value.as_str()?).to_owned())),
             Self::MediaType => {
                 mime_guess::from_path(value.as_str()?).first_raw().map(|guess| Value::String(guess.to_owned()))
+            }
+            Self::Extension => {
+                let (stem, ending) = value.as_str()?.rsplit_once('.')?;
+                (!stem.is_empty()).then(|| Value::String(ending.to_lowercase()))
             }
             Self::JoinPath { parents, name } => join_path(value, parents, name),
         }
@@ -286,7 +293,12 @@ impl Codec {
                 let path = value.as_str().ok_or_else(|| wrong("a path"))?;
                 Ok(Value::String(if path == "/" { String::new() } else { path.to_owned() }))
             }
-            Self::Equals(_) | Self::Constant(_) | Self::ParentPathId | Self::MediaType | Self::JoinPath { .. } => {
+            Self::Equals(_)
+            | Self::Constant(_)
+            | Self::ParentPathId
+            | Self::MediaType
+            | Self::Extension
+            | Self::JoinPath { .. } => {
                 Err(ApplyError::new("cannot be written"))
             }
         }

@@ -379,7 +379,7 @@ impl ValueTemplate {
         })
     }
 
-    /// The value in `scope`; `None` when it is an optional reference and absent.
+    /// The value in `scope`; `None` when it is an optional reference and absent, or an object of nothing but such.
     ///
     /// # Errors
     /// When a required reference is absent.
@@ -402,7 +402,8 @@ impl ValueTemplate {
                         rendered.insert(key.clone(), value);
                     }
                 }
-                Some(Value::Object(rendered))
+                // An object of which nothing is left is left out itself.
+                (!rendered.is_empty() || members.is_empty()).then_some(Value::Object(rendered))
             }
         })
     }

@@ -1,0 +1,269 @@
+//! Reads pages: the provider's on one side, the caller's on the other.
+//!
+//! A [`Position`] names a provider page and an item in it, so a caller's page may begin in the middle of a provider's, and
+//! two pages of n are one page of 2n.
+
+use serde_json::{Map, Value};
+
+use super::{Connection, Engine, Invocation, Outcome, Position, filter::Parted, scope::CallScope};
+use crate::{
+    catalog::{Call, Element, Operation, operation::Paging},
+    error::{Error, Kind, Result},
+    query::{eval, order},
+};
+
+/// Provider pages read for one caller's page, at most.
+const MAX_PAGES: usize = 50;
+
+struct ProviderPage {
+    items: Vec<Value>,
+    next: Option<Position>,
+    total: Option<u64>,
+}
+
+impl Engine {
+    /// Carries out a list operation.
+    pub(super) async fn list(
+        &self,
+        element: &Element,
+        connection: &Connection,
+        invocation: &Invocation,
+        mut scope: CallScope<'_>,
+        parted: &Parted,
+    ) -> Result<Outcome> {
+        let operation = &invocation.operation;
+        let paging = operation.paging.as_ref();
+        let (want, remark) = page_size(paging, invocation.page.size);
+        if !parted.local_order.is_empty() {
+            return self.list_ordered_here(element, connection, invocation, scope, parted, want, remark).await;
+        }
+        let start = invocation.page.position.clone().unwrap_or_default();
+        let provider_size = match paging {
+            Some(_) if start.page > 0 => start.page,
+            // A filter applied here would make small provider pages cost many calls.
+            Some(paging) if parted.local.is_some() => paging.max,
+            Some(paging) => (want + invocation.page.drop.min(paging.max)).clamp(paging.min, paging.max),
+            None => want,
+        };
+        let mut at = Position { page: provider_size, ..start };
+        let mut drop = invocation.page.drop;
+        let mut found: Vec<Map<String, Value>> = Vec::new();
+        let mut total = None;
+        let mut next = None;
+        for round in 0.. {
+            let page = self.page(element, connection, invocation, &mut scope, &at).await?;
+            total = total.or(page.total);
+            let mut full = false;
+            for (index, item) in page.items.iter().enumerate().skip(usize::try_from(at.skip).unwrap_or(usize::MAX)) {
+                let Some(record) = accept(invocation, operation, item, parted) else { continue };
+                if drop > 0 {
+                    drop -= 1;
+                    continue;
+                }
+                if found.len() as u64 == want {
+                    next = Some(Position { skip: index as u64, ..at.clone() });
+                    full = true;
+                    break;
+                }
+                found.push(record);
+            }
+            if full {
+                break;
+            }
+            let Some(following) = page.next else { break };
+            let enough = found.len() as u64 == want;
+            // Without a filter of ours the provider's word that there is more is enough.
+            if (enough && parted.local.is_none()) || round + 1 >= MAX_PAGES {
+                next = Some(following);
+                break;
+            }
+            at = following;
+        }
+        if parted.local.is_some() {
+            total = None;
+        }
+        if invocation.count && total.is_none() && parted.local.is_none() {
+            total = self.count(element, connection, operation, &scope, invocation).await?;
+        }
+        Ok(Outcome::List { items: found, next, total, remark })
+    }
+
+    /// A list whose order the provider cannot make: all of it is read (within the mapping's bound), ordered and cut here.
+    async fn list_ordered_here(
+        &self,
+        element: &Element,
+        connection: &Connection,
+        invocation: &Invocation,
+        mut scope: CallScope<'_>,
+        parted: &Parted,
+        want: u64,
+        remark: Option<String>,
+    ) -> Result<Outcome> {
+        let operation = &invocation.operation;
+        let size = operation.paging.as_ref().map_or(want, |paging| paging.max);
+        let mut at = Position { page: size, ..Position::default() };
+        let mut records: Vec<Value> = Vec::new();
+        loop {
+            let page = self.page(element, connection, invocation, &mut scope, &at).await?;
+            let accepted = page.items.iter().filter_map(|item| accept(invocation, operation, item, parted).map(Value::Object));
+            records.extend(accepted);
+            if records.len() as u64 > parted.max {
+                return Err(Error::bad_request(format!(
+                    "Ordering is done here for this element, over at most {} records, and there are more; narrow the request or leave orderBy out",
+                    parted.max
+                ))
+                .with_detail("orderBy", "leave it out, or filter with where"));
+            }
+            match page.next {
+                Some(next) => at = next,
+                None => break,
+            }
+        }
+        let total = records.len() as u64;
+        order::sort(&mut records, &parted.local_order);
+        let offset = invocation.page.position.as_ref().map_or(invocation.page.drop, |position| position.offset);
+        let items: Vec<Map<String, Value>> = records
+            .into_iter()
+            .skip(usize::try_from(offset).unwrap_or(usize::MAX))
+            .take(usize::try_from(want).unwrap_or(usize::MAX))
+            .filter_map(|record| match record {
+                Value::Object(record) => Some(record),
+                _ => None,
+            })
+            .collect();
+        let end = offset + items.len() as u64;
+        let next = (end < total).then(|| Position { offset: end, ..Position::default() });
+        Ok(Outcome::List { items, next, total: Some(total), remark })
+    }
+
+    /// Reads one page of the provider's.
+    async fn page(
+        &self,
+        element: &Element,
+        connection: &Connection,
+        invocation: &Invocation,
+        scope: &mut CallScope<'_>,
+        at: &Position,
+    ) -> Result<ProviderPage> {
+        let operation = &invocation.operation;
+        set_page(scope, at);
+        let continuing = at.cursor.is_some();
+        let following = operation
+            .paging
+            .iter()
+            .flat_map(|paging| &paging.next)
+            .find(|call| continuing && call.when.as_ref().is_none_or(|when| when.holds(scope)));
+        let (answer, call) = match following {
+            Some(call) => (self.json(element, connection, call, scope, &operation.errors, invocation.deadline).await?, call),
+            None => self.steps_json(element, connection, operation, scope, invocation.deadline).await?,
+        };
+        let items = items(call, &answer)?;
+        let paging = operation.paging.as_ref();
+        let next = paging.and_then(|paging| next_position(paging, &answer, items.len() as u64, at));
+        let total = call.answer.total.as_ref().and_then(|path| path.get(&answer)).and_then(Value::as_u64);
+        Ok(ProviderPage { items, next, total })
+    }
+
+    async fn count(
+        &self,
+        element: &Element,
+        connection: &Connection,
+        operation: &Operation,
+        scope: &CallScope<'_>,
+        invocation: &Invocation,
+    ) -> Result<Option<u64>> {
+        let Some(call) = &operation.count else { return Ok(None) };
+        let answer = self.json(element, connection, call, scope, &operation.errors, invocation.deadline).await?;
+        Ok(call.answer.total.as_ref().and_then(|path| path.get(&answer)).and_then(Value::as_u64))
+    }
+}
+
+/// Puts the page at hand into the scope.
+pub(super) fn set_page(scope: &mut CallScope<'_>, at: &Position) {
+    scope.page.insert("size".to_owned(), Value::from(at.page));
+    scope.page.insert("offset".to_owned(), Value::from(at.offset));
+    scope.page.insert("number".to_owned(), Value::from(at.offset / at.page.max(1) + 1));
+    match &at.cursor {
+        Some(cursor) => scope.page.insert("cursor".to_owned(), Value::String(cursor.clone())),
+        None => scope.page.remove("cursor"),
+    };
+}
+
+/// The items of an answer.
+pub(super) fn items(call: &Call, answer: &Value) -> Result<Vec<Value>> {
+    let list = match call.answer.items.get(answer) {
+        Some(Value::Array(items)) => items.clone(),
+        None | Some(Value::Null) => Vec::new(),
+        Some(_) => return Err(Error::new(Kind::ProviderFailed, "The provider's answer has no list where one should be")),
+    };
+    Ok(list
+        .into_iter()
+        .filter_map(|item| call.answer.item.get(&item).cloned())
+        .filter(|item| !call.answer.skip.as_ref().is_some_and(|skip| skip.holds(item)))
+        .collect())
+}
+
+/// Where the provider's next page is, if it says there is one.
+pub(super) fn next_position(paging: &Paging, answer: &Value, count: u64, at: &Position) -> Option<Position> {
+    let said = paging.more.as_ref().map(|more| more.holds(answer));
+    if said == Some(false) {
+        return None;
+    }
+    if let Some(path) = &paging.cursor {
+        let cursor = path.get(answer).and_then(crate::mapping::codec::scalar_text).filter(|cursor| !cursor.is_empty())?;
+        return Some(Position { cursor: Some(cursor), offset: at.offset + count, skip: 0, page: at.page });
+    }
+    if paging.offset {
+        let more = said.unwrap_or(count >= at.page);
+        return (more && count > 0).then(|| Position { cursor: None, offset: at.offset + count, skip: 0, page: at.page });
+    }
+    None
+}
+
+/// The page size the caller gets, and a remark when it is not the one asked for.
+fn page_size(paging: Option<&Paging>, wanted: u64) -> (u64, Option<String>) {
+    match paging {
+        Some(paging) if wanted > paging.max => {
+            (paging.max, Some(format!("pageSize {wanted} is more than this element allows and was lowered to {}", paging.max)))
+        }
+        _ => (wanted.max(1), None),
+    }
+}
+
+/// The record of an item, if the filters applied here accept it.
+fn accept(invocation: &Invocation, operation: &Operation, item: &Value, parted: &Parted) -> Option<Map<String, Value>> {
+    if let Some(local) = &parted.local {
+        let seen = if invocation.native { item.clone() } else { Value::Object(operation.plan.read(item, true, false)) };
+        if !eval::matches(local, &seen) {
+            return None;
+        }
+    }
+    Some(invocation.shape(item))
+}
+
+impl Invocation {
+    /// A provider record as the caller gets it.
+    pub(super) fn shape(&self, item: &Value) -> Map<String, Value> {
+        let mut record = if self.native {
+            item.as_object().cloned().unwrap_or_default()
+        } else {
+            let mut record = self.operation.plan.read(item, self.iso_dates, self.keep_nulls);
+            if let Some(model) = &self.operation.model {
+                for field in model.fields.iter().filter(|field| field.hidden) {
+                    record.remove(&field.name);
+                }
+            }
+            record
+        };
+        if !self.fields.is_empty()
+            && !self.native
+            && let Value::Object(selected) = eval::select(Value::Object(record.clone()), &self.fields)
+        {
+            record = selected;
+        }
+        if self.raw && !self.native {
+            record.insert("raw".to_owned(), item.clone());
+        }
+        record
+    }
+}
