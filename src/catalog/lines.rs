@@ -13,7 +13,7 @@ use crate::mapping::{Access, Codec, Line, Path, Plan, condition::Match, plan::Op
 /// Reads `fields`, `open`, `ignored`, `unsupported`, `constants` of a resource file.
 ///
 /// `fields` may be the name of another resource of the element, whose lines then serve here too.
-pub(super) fn read_plan(node: &Node<'_>, context: &Context<'_>) -> Option<Arc<Plan>> {
+pub(super) fn read_plan(node: &Node<'_>, context: &Context<'_>, model: Option<&str>) -> Option<Arc<Plan>> {
     let Some(fields) = node.get("fields") else {
         return Some(Arc::new(Plan::default()));
     };
@@ -27,8 +27,7 @@ pub(super) fn read_plan(node: &Node<'_>, context: &Context<'_>) -> Option<Arc<Pl
             }
         };
     }
-    let model_name = node.opt_text("model").or_else(|| context.resource.model.clone());
-    let model = model_name.and_then(|name| context.models.get(&name));
+    let model = model.and_then(|name| context.models.get(name));
     let mut plan = read_lines(&fields, model.map(Arc::as_ref));
     if let Some(place) = node.get("open") {
         plan.open = read_open(&place, model.map(Arc::as_ref));

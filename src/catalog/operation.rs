@@ -148,7 +148,7 @@ pub(super) fn read_resource(node: &Node<'_>, context: &Context<'_>) -> Option<(A
     node.object(&[
         "resource", "object", "fields", "open", "ignored", "unsupported", "constants", "filtering", "operations", "comment",
     ])?;
-    let plan = lines::read_plan(node, context)?;
+    let plan = lines::read_plan(node, context, context.resource.model.as_deref())?;
     let object = match node.get("object") {
         Some(place) => compiled(&place, || TextTemplate::compile(place.text().unwrap_or_default())),
         None => None,
@@ -216,7 +216,7 @@ fn read_operation(node: &Node<'_>, hub: &Arc<HubOperation>, context: &Context<'_
         None => None,
     };
     let filtering = node.get("filtering").and_then(|place| read_filtering(&place, context.filtering.as_ref()));
-    let plan = if node.get("fields").is_some() { lines::read_plan(node, context)? } else { Arc::clone(plan) };
+    let plan = if node.get("fields").is_some() { lines::read_plan(node, context, hub.model.as_deref())? } else { Arc::clone(plan) };
     let model = hub.model.as_ref().and_then(|model| context.models.get(model)).cloned();
     let mut operation = Operation {
         hub: Arc::clone(hub),
