@@ -1,1 +1,3 @@
-//! (to be written)
+//! The main job: one request's way from operation to uniform answer.
+
+pub mod connect;

@@ -49,6 +49,7 @@ use crate::{
 mod breaker;
 mod flight;
 mod oauth;
+mod redeem;
 mod refresh;
 mod step;
 mod timing;

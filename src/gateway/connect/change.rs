@@ -1,0 +1,52 @@
+//! How what was sent becomes an instance's own configuration.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::draft::{Draft, Mode};
+use crate::{
+    catalog::{Authentication, Element},
+    instance::configuration::{EVENTS_ENABLED, GRANT_KEYS, Values},
+};
+
+/// The sent configuration without what belongs to the grant.
+pub(super) fn sent_for(element: &Element, draft: &Draft) -> Map<String, Value> {
+    let mut sent = draft.configuration.clone().unwrap_or_default().0;
+    if matches!(element.authentication, Authentication::OAuth2(_)) {
+        sent.retain(|key, _| !GRANT_KEYS.contains(&key.as_str()));
+    }
+    sent
+}
+
+pub(super) fn apply(
+    own: &mut Values,
+    element: &Element,
+    inherited: &Values,
+    captured: &BTreeSet<String>,
+    sent: Option<&Map<String, Value>>,
+    mode: Mode,
+) {
+    match (sent, mode) {
+        (None, _) => {}
+        (Some(sent), Mode::Merge) => own.merge(&element.configuration, inherited, sent),
+        (Some(sent), Mode::Replace) => own.replace(&element.configuration, inherited, captured, sent),
+    }
+}
+
+pub(super) fn put_all(own: &mut Values, element: &Element, capture: &Map<String, Value>) {
+    for (key, value) in capture {
+        own.put(&element.configuration, key, value.clone());
+    }
+}
+
+pub(super) fn captured_keys(element: &Element) -> BTreeSet<String> {
+    match &element.authentication {
+        Authentication::OAuth2(spec) => spec.capture.iter().map(|(key, _)| key.clone()).collect(),
+        _ => BTreeSet::new(),
+    }
+}
+
+pub(super) fn events_enabled(effective: &Values) -> bool {
+    effective.text(EVENTS_ENABLED).is_some_and(|text| text.eq_ignore_ascii_case("true"))
+}
