@@ -1,3 +1,72 @@
 //! The HTTP surface: router, extractors, one file per area. The only module that knows axum and HTTP statuses.
+//!
+//! A request's way: [`server`] (connection, deadlines) ▸ [`front`] (request id, strictness, time limit, the last word
+//! on every answer) ▸ [`router`] ▸ extractors ▸ handler.
 
 pub mod error;
+pub mod extract;
+mod front;
+mod health;
+pub mod server;
+pub mod serving;
+
+use axum::{
+    Router,
+    extract::{MatchedPath, Request},
+    middleware::{self, Next},
+    response::Response,
+};
+
+pub use front::Front;
+pub use serving::Serving;
+
+use crate::{
+    app::App,
+    error::{Error, Kind},
+};
+
+/// Where the contract's paths begin.
+pub const BASE: &str = "/elements/api-v2";
+
+/// The API: the contract under [`BASE`], and the health checks.
+pub fn router(app: App) -> Router {
+    finish(health::routes().nest(BASE, contract()), app)
+}
+
+/// What the metrics listener answers.
+pub fn operations_router(app: App, recorder: metrics_exporter_prometheus::PrometheusHandle) -> Router {
+    finish(health::routes().merge(health::metrics(recorder)), app)
+}
+
+fn contract() -> Router<App> {
+    Router::new()
+}
+
+fn finish(routes: Router<App>, app: App) -> Router {
+    routes
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn(remember_route))
+        .with_state(app)
+}
+
+async fn unknown_path() -> error::Failure {
+    Error::not_found("No resource found under this path").into()
+}
+
+async fn wrong_method() -> error::Failure {
+    Error::new(Kind::MethodNotAllowed, "This path exists, but not with this method").into()
+}
+
+/// The template of the route that answered, for logs and metrics.
+#[derive(Debug, Clone)]
+struct Route(MatchedPath);
+
+async fn remember_route(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let mut response = next.run(request).await;
+    if let Some(route) = route {
+        response.extensions_mut().insert(Route(route));
+    }
+    response
+}

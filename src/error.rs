@@ -61,6 +61,17 @@ pub enum Origin {
     Gateway,
 }
 
+impl Origin {
+    /// The word for it in logs and metrics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Provider => "provider",
+            Self::Gateway => "gateway",
+        }
+    }
+}
+
 impl Kind {
     /// The stable, kebab-case code of this kind, as it stands in error bodies.
     pub const fn code(self) -> &'static str {

@@ -1,3 +1,7 @@
 //! The `hubgate` binary: hands over to [`hubgate::cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hubgate::cli::main()
+}

@@ -17,9 +17,9 @@ use crate::config::{Log, LogFormat};
 
 /// Names of metrics, as they stand in `/metrics`.
 pub mod metric {
-    /// Requests answered; labels `method`, `status` (class), `area`.
+    /// Requests answered; labels `method`, `status` (class), `route` (template).
     pub const HTTP_REQUESTS: &str = "hubgate_http_requests_total";
-    /// Seconds to the head of the answer; label `area`.
+    /// Seconds to the head of the answer; label `route`.
     pub const HTTP_DURATION: &str = "hubgate_http_request_duration_seconds";
     /// Requests being answered.
     pub const HTTP_IN_FLIGHT: &str = "hubgate_http_requests_in_flight";

@@ -9,7 +9,7 @@ use axum::{
     body::Body,
     http::{
         HeaderValue, Response, StatusCode,
-        header::{CONTENT_TYPE, RETRY_AFTER},
+        header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
     },
     response::IntoResponse,
 };
@@ -41,6 +41,16 @@ impl IntoResponse for Failure {
 /// The error inside an answer whose body is not written yet.
 #[derive(Debug, Clone)]
 struct Carried(Arc<Error>);
+
+/// Whether the answer carries an error.
+pub(super) fn is_carried(response: &Response<Body>) -> bool {
+    response.extensions().get::<Carried>().is_some()
+}
+
+/// Makes the answer carry `error`; its status stays.
+pub(super) fn carry(response: &mut Response<Body>, error: Error) {
+    response.extensions_mut().insert(Carried(Arc::new(error)));
+}
 
 /// The status of each kind.
 pub const fn status(kind: Kind) -> StatusCode {
@@ -102,6 +112,7 @@ pub(super) fn render(response: &mut Response<Body>, request_id: &str) -> Option<
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().remove(CONTENT_LENGTH);
     *response.body_mut() = Body::from(body);
     Some(error.kind())
 }

@@ -1,0 +1,276 @@
+//! What happens to every request before routing and to every answer after it.
+//!
+//! In: an id of our own, one `request` span, HTTP strictness, repeated slashes, CORS preflights, the time limit, and a
+//! net under panics. Out: the error body, the contract's headers, one log line, the metrics.
+
+mod body;
+mod headers;
+
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Method, Request, Response, StatusCode, Uri, Version, header},
+    response::IntoResponse,
+};
+use futures_util::FutureExt;
+use hyper::body::Incoming;
+use tokio::time::Instant;
+use tower::ServiceExt;
+use tracing::Instrument;
+
+pub(super) use self::body::Guard;
+use self::body::{Guarded, Progress, Watched};
+use super::{
+    Route,
+    error::{self, Failure},
+    extract::{Deadline, RequestId},
+};
+use crate::{
+    app::App,
+    error::{Error, Kind},
+    telemetry::metric,
+};
+
+/// How much longer than its deadline a request may take before it is cut off from outside.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The outermost layer of one listener.
+#[derive(Debug, Clone)]
+pub struct Front {
+    app: App,
+    router: Router,
+    access_log: bool,
+}
+
+impl Front {
+    /// Puts itself before `router`. Without `access_log`, answers are logged at `debug` only.
+    pub fn new(app: App, router: Router, access_log: bool) -> Self {
+        Self { app, router, access_log }
+    }
+
+    /// Answers one request; `guard` lives until the answer's body has been sent.
+    pub(super) async fn answer(self: Arc<Self>, request: Request<Incoming>, guard: Guard) -> Response<Body> {
+        let id: Arc<str> = new_id().into();
+        let span = tracing::info_span!("request", request_id = %id);
+        async move {
+            let started = Instant::now();
+            let method = request.method().clone();
+            let origin = request.headers().get(header::ORIGIN).cloned();
+            let (parts, incoming) = request.into_parts();
+            let progress = Arc::new(Progress::new(&incoming));
+            let request = Request::from_parts(parts, Body::new(Watched::new(incoming, Arc::clone(&progress))));
+            let mut response = match self.admit(request, &id, started) {
+                Ok(request) => self.run(request, &progress).await,
+                Err(response) => response,
+            };
+            self.finish(&mut response, &method, &id, started);
+            headers::add_contract(response.headers_mut(), &id, origin.as_ref(), &self.app.config.server);
+            response.map(|body| Body::new(Guarded::new(body, guard)))
+        }
+        .instrument(span)
+        .await
+    }
+
+    fn admit(&self, request: Request<Body>, id: &Arc<str>, started: Instant) -> Result<Request<Body>, Response<Body>> {
+        if let Err(error) = check_framing(&request) {
+            return Err(Failure(error).into_response());
+        }
+        if let Some(preflight) = headers::preflight(&request) {
+            return Err(preflight);
+        }
+        let mut request = request;
+        match tidy_path(request.uri()) {
+            Ok(Some(uri)) => *request.uri_mut() = uri,
+            Ok(None) => {}
+            Err(error) => return Err(Failure(error).into_response()),
+        }
+        request.extensions_mut().insert(RequestId(Arc::clone(id)));
+        request.extensions_mut().insert(Deadline(started + self.app.config.server.request_timeout()));
+        Ok(request)
+    }
+
+    /// Routes and handles, within the time limit and over the net.
+    async fn run(&self, request: Request<Body>, progress: &Progress) -> Response<Body> {
+        let limit = self.app.config.server.request_timeout() + GRACE;
+        let handled = AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind();
+        let mut handled = std::pin::pin!(handled);
+        loop {
+            // The clock starts anew with every piece of the body that the handler takes: an upload may be long.
+            match tokio::time::timeout_at(progress.last() + limit, &mut handled).await {
+                Ok(Ok(Ok(response))) => return response,
+                Ok(Ok(Err(never))) => match never {},
+                Ok(Err(panic)) => return Failure(panicked(panic.as_ref())).into_response(),
+                Err(_) if progress.last() + limit > Instant::now() => {}
+                Err(_) => return Failure(out_of_time(progress)).into_response(),
+            }
+        }
+    }
+
+    fn finish(&self, response: &mut Response<Body>, method: &Method, id: &str, started: Instant) {
+        normalise_refusal(response);
+        if let Some(kind) = error::render(response, id) {
+            let origin = kind.origin().word();
+            metrics::counter!(metric::ERRORS, "code" => kind.code(), "origin" => origin).increment(1);
+        }
+        let route = response.extensions_mut().remove::<Route>();
+        let route = route.as_ref().map_or("none", |Route(route)| route.as_str());
+        let (status, method) = (response.status().as_u16(), method_word(method));
+        let elapsed = started.elapsed();
+        metrics::counter!(metric::HTTP_REQUESTS, "method" => method, "status" => status_class(status), "route" => route.to_owned())
+            .increment(1);
+        metrics::histogram!(metric::HTTP_DURATION, "route" => route.to_owned()).record(elapsed.as_secs_f64());
+        let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        if self.access_log {
+            tracing::info!(method, route, status, duration_ms, "answered");
+        } else {
+            tracing::debug!(method, route, status, duration_ms, "answered");
+        }
+    }
+}
+
+/// 24 hex digits, taken over from no one.
+fn new_id() -> String {
+    let mut bytes = [0_u8; 12];
+    if getrandom::fill(&mut bytes).is_err() {
+        tracing::warn!("the machine's random source fails; request ids are not unique");
+    }
+    hex::encode(bytes)
+}
+
+/// RFC 9112 section 3.2 (exactly one `Host`) and 6.1 (one framing), which hyper leaves to us.
+fn check_framing(request: &Request<Body>) -> Result<(), Error> {
+    let headers = request.headers();
+    let hosts = headers.get_all(header::HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+        return Err(Error::bad_request("An HTTP/1.1 request has exactly one Host header"));
+    }
+    if headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH) {
+        return Err(Error::bad_request("A request has either Transfer-Encoding or Content-Length"));
+    }
+    Ok(())
+}
+
+/// The path without repeated and trailing slashes, if it has any.
+fn tidy_path(uri: &Uri) -> Result<Option<Uri>, Error> {
+    let path = uri.path();
+    let tidy = !path.contains("//") && (path.len() == 1 || !path.ends_with('/'));
+    if tidy || !path.starts_with('/') {
+        return Ok(None);
+    }
+    let mut target = path.split('/').filter(|segment| !segment.is_empty()).fold(String::new(), |mut path, segment| {
+        path.push('/');
+        path.push_str(segment);
+        path
+    });
+    if target.is_empty() {
+        target.push('/');
+    }
+    if let Some(query) = uri.query() {
+        target.push('?');
+        target.push_str(query);
+    }
+    target.parse().map(Some).map_err(|_| Error::bad_request("The path cannot be read"))
+}
+
+/// A refusal that did not come through [`Failure`] (axum's own) gets the one shape, too.
+fn normalise_refusal(response: &mut Response<Body>) {
+    let status = response.status();
+    if error::is_carried(response) || !(status.is_client_error() || status.is_server_error()) {
+        return;
+    }
+    let typed = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if typed.is_some_and(|value| !value.starts_with("text/plain")) {
+        return;
+    }
+    let kind = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => Kind::PayloadTooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Kind::UnsupportedMediaType,
+        StatusCode::METHOD_NOT_ALLOWED => Kind::MethodNotAllowed,
+        StatusCode::NOT_FOUND => Kind::NotFound,
+        status if status.is_client_error() => Kind::BadRequest,
+        _ => Kind::Internal,
+    };
+    let text = status.canonical_reason().unwrap_or("The request was refused");
+    error::carry(response, Error::new(kind, text));
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    // The text of a panic can quote data; its place is in the log already, by the panic hook.
+    Error::internal(format!("a handler panicked ({} bytes of text withheld)", text.len()))
+}
+
+fn out_of_time(progress: &Progress) -> Error {
+    if progress.is_complete() {
+        Error::new(Kind::ProviderTimeout, "The request could not be answered in time")
+    } else {
+        Error::new(Kind::RequestTimeout, "The request's body did not arrive in time")
+    }
+}
+
+fn method_word(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+fn status_class(status: u16) -> &'static str {
+    match status / 100 {
+        1 => "1xx",
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        _ => "5xx",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tidied(path: &str) -> Option<String> {
+        tidy_path(&path.parse().unwrap()).unwrap().map(|uri| uri.to_string())
+    }
+
+    #[test]
+    fn slashes_are_collapsed_in_the_path_alone() {
+        assert_eq!(tidied("/a//b///c/?path=//x/"), Some("/a/b/c?path=//x/".to_owned()));
+        assert_eq!(tidied("//"), Some("/".to_owned()));
+        assert_eq!(tidied("/a/b"), None);
+        assert_eq!(tidied("/"), None);
+        assert_eq!(tidied("/a/%2F%2Fb"), None);
+    }
+
+    #[test]
+    fn ids_are_24_hex_digits() {
+        let id = new_id();
+        assert_eq!(id.len(), 24);
+        assert!(id.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        assert_ne!(id, new_id());
+    }
+
+    fn framing(request: axum::http::request::Builder) -> bool {
+        check_framing(&request.body(Body::empty()).unwrap()).is_ok()
+    }
+
+    #[test]
+    fn framing_is_strict() {
+        assert!(framing(Request::builder().header("host", "a")));
+        assert!(!framing(Request::builder()));
+        assert!(framing(Request::builder().version(Version::HTTP_10)));
+        assert!(framing(Request::builder().version(Version::HTTP_2)));
+        assert!(!framing(Request::builder().header("host", "a").header("host", "a")));
+        let both = Request::builder().header("host", "a").header("transfer-encoding", "chunked");
+        assert!(!framing(both.header("content-length", "3")));
+    }
+}

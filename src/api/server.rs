@@ -1,0 +1,97 @@
+//! The accept loop over hyper: connection limit, deadlines, graceful shutdown.
+//!
+//! axum's own loop has neither a deadline for a request's head nor one for idle connections, so that a few hundred
+//! silent connections can make it unavailable.
+
+mod link;
+
+use std::{io, sync::Arc, time::Duration};
+
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_util::sync::CancellationToken;
+
+use self::link::{Limits, Link};
+use super::Front;
+use crate::{config::Server, telemetry::metric};
+
+/// After an accept that failed for want of resources.
+const PAUSE: Duration = Duration::from_millis(50);
+const HTTP2_PING: Duration = Duration::from_secs(20);
+
+/// Serves until `stop`, then lets calls in flight finish within the drain time.
+///
+/// Gives back whether all of them did.
+pub async fn serve(listener: TcpListener, front: Front, settings: &Server, stop: CancellationToken) -> bool {
+    let front = Arc::new(front);
+    let builder = builder();
+    let graceful = GracefulShutdown::new();
+    let slots = Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS)));
+    let limits = Limits { header: settings.header_timeout(), idle: settings.idle_timeout() };
+    let open = metrics::gauge!(metric::CONNECTIONS);
+
+    while let Some(Ok(slot)) = stop.run_until_cancelled(Arc::clone(&slots).acquire_owned()).await {
+        let Some(stream) = stop.run_until_cancelled(accept(&listener)).await else { break };
+        let (link, calls) = Link::new(stream, limits);
+        let front = Arc::clone(&front);
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            let guard = calls.begin(request.version());
+            let front = Arc::clone(&front);
+            async move { Ok::<_, std::convert::Infallible>(front.answer(request, Box::new(guard)).await) }
+        });
+        let connection = builder.serve_connection(TokioIo::new(link), service).into_owned();
+        let connection = graceful.watch(connection);
+        let open = open.clone();
+        tokio::spawn(async move {
+            open.increment(1.0);
+            if let Err(error) = connection.await {
+                tracing::debug!("a connection ended early: {error}");
+            }
+            open.decrement(1.0);
+            drop(slot);
+        });
+    }
+    drop(listener);
+    tokio::time::timeout(settings.drain(), graceful.shutdown()).await.is_ok()
+}
+
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // The deadlines of HTTP/1 are the link's.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(64 * 1024);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HTTP2_PING)
+        .keep_alive_timeout(HTTP2_PING)
+        .max_concurrent_streams(256)
+        .max_header_list_size(64 * 1024);
+    builder
+}
+
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!("TCP_NODELAY was refused: {error}");
+                }
+                return stream;
+            }
+            // The caller was gone before we came.
+            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {
+            }
+            Err(error) => {
+                tracing::warn!("no connection can be accepted just now: {error}");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! A connection with deadlines: for the head of a request, for silence between requests, for a stalled answer.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use hyper::Version;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep},
+};
+
+use crate::telemetry::metric;
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// From the first byte of a request's head (on a new connection: from its start) to the last.
+    pub(super) header: Duration,
+    /// Between requests, and while the other side takes nothing of our answer.
+    pub(super) idle: Duration,
+}
+
+/// What the connection is doing.
+#[derive(Debug)]
+struct State {
+    /// Calls whose answer is not sent yet.
+    in_flight: usize,
+    /// HTTP/2 has its own pings; its bytes between calls are no beginning of a head.
+    multiplexed: bool,
+    /// When the head that is coming in began.
+    head_since: Option<Instant>,
+    /// Since when nothing was to do.
+    idle_since: Instant,
+    /// Whoever reads without a deadline because a call is in flight; woken when it ends.
+    reader: Option<Waker>,
+}
+
+/// The calls of one connection, counted.
+#[derive(Debug, Clone)]
+pub(super) struct Calls(Arc<Mutex<State>>);
+
+impl Calls {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A call begins: its head is complete.
+    pub(super) fn begin(&self, version: Version) -> Call {
+        let mut state = self.state();
+        state.in_flight += 1;
+        state.head_since = None;
+        state.multiplexed = version == Version::HTTP_2;
+        drop(state);
+        metrics::gauge!(metric::HTTP_IN_FLIGHT).increment(1.0);
+        Call(self.clone())
+    }
+}
+
+/// A call in flight; it ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Call(Calls);
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.in_flight = state.in_flight.saturating_sub(1);
+        state.idle_since = Instant::now();
+        let reader = state.reader.take();
+        drop(state);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+        metrics::gauge!(metric::HTTP_IN_FLIGHT).decrement(1.0);
+    }
+}
+
+/// A byte stream that fails with [`io::ErrorKind::TimedOut`] at its deadlines.
+#[derive(Debug)]
+pub(super) struct Link<S> {
+    stream: S,
+    calls: Calls,
+    limits: Limits,
+    read_timer: Pin<Box<Sleep>>,
+    write_timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Link<S> {
+    pub(super) fn new(stream: S, limits: Limits) -> (Self, Calls) {
+        let now = Instant::now();
+        let state = State { in_flight: 0, multiplexed: false, head_since: Some(now), idle_since: now, reader: None };
+        let calls = Calls(Arc::new(Mutex::new(state)));
+        let read_timer = Box::pin(tokio::time::sleep_until(now + limits.header));
+        (Self { stream, calls: calls.clone(), limits, read_timer, write_timer: None }, calls)
+    }
+
+    fn read_deadline(&self, waker: &Waker) -> Option<Instant> {
+        let mut state = self.calls.state();
+        match state.head_since {
+            _ if state.in_flight > 0 => {
+                state.reader = Some(waker.clone());
+                None
+            }
+            Some(since) => Some(since + self.limits.header),
+            None => Some(state.idle_since + self.limits.idle),
+        }
+    }
+
+    fn bytes_came(&self) {
+        let mut state = self.calls.state();
+        if state.in_flight == 0 && !state.multiplexed && state.head_since.is_none() {
+            state.head_since = Some(Instant::now());
+        }
+    }
+
+    /// Turns a pending write into an error once it has been pending for too long.
+    fn stalled<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.write_timer = None;
+            return polled;
+        }
+        let idle = self.limits.idle;
+        let timer = self.write_timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
+        match timer.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Link<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if polled.is_ready() {
+            if buf.filled().len() > before {
+                self.bytes_came();
+            }
+            return polled;
+        }
+        let Some(deadline) = self.read_deadline(cx.waker()) else { return Poll::Pending };
+        if self.read_timer.deadline() != deadline {
+            self.read_timer.as_mut().reset(deadline);
+        }
+        match self.read_timer.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Link<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.stalled(cx, polled)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.stalled(cx, polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        self.stalled(cx, polled)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.stalled(cx, polled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    const LIMITS: Limits = Limits { header: Duration::from_secs(10), idle: Duration::from_secs(75) };
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_connection_gets_the_header_deadline_at_first_and_the_idle_one_between_calls() {
+        let (mut far, near) = duplex(64);
+        let (mut link, calls) = Link::new(near, LIMITS);
+        let started = Instant::now();
+        assert_eq!(link.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(started.elapsed().as_secs(), 10);
+
+        far.write_all(b"head").await.unwrap();
+        link.read_exact(&mut [0; 4]).await.unwrap();
+        drop(calls.begin(Version::HTTP_11));
+        let between = Instant::now();
+        assert_eq!(link.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(between.elapsed().as_secs(), 75);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dripped_head_is_cut_off() {
+        let (mut far, near) = duplex(64);
+        let (mut link, calls) = Link::new(near, LIMITS);
+        drop(calls.begin(Version::HTTP_11));
+        let started = Instant::now();
+        let dripping = async {
+            loop {
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                if far.write_all(b"x").await.is_err() {
+                    break;
+                }
+            }
+        };
+        let reading = async { while link.read_u8().await.is_ok() {} };
+        tokio::select! { () = dripping => {}, () = reading => {} }
+        assert_eq!(started.elapsed().as_secs(), 13);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_hurries_a_call_in_flight() {
+        let (mut far, near) = duplex(64);
+        let (mut link, calls) = Link::new(near, LIMITS);
+        let call = calls.begin(Version::HTTP_11);
+        let late = async {
+            tokio::time::sleep(Duration::from_secs(1000)).await;
+            far.write_all(b"x").await.unwrap();
+        };
+        let (read, ()) = tokio::join!(link.read_u8(), late);
+        assert_eq!(read.unwrap(), b'x');
+        drop(call);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_nobody_takes_is_given_up() {
+        let (_far, near) = duplex(4);
+        let (mut link, _calls) = Link::new(near, LIMITS);
+        assert_eq!(link.write_all(b"more than fits").await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+}

@@ -1,0 +1,86 @@
+//! A running gateway: its listeners and how it ends.
+
+use std::{io, net::SocketAddr};
+
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::{Front, operations_router, router, server::serve};
+use crate::{
+    app::App,
+    error::{Error, Kind, Result},
+    telemetry,
+};
+
+/// A gateway that serves on its listeners until [`stop`](Self::stop).
+#[derive(Debug)]
+pub struct Serving {
+    app: App,
+    /// Where the API listens.
+    pub address: SocketAddr,
+    /// Where metrics and health checks listen, if they do.
+    pub metrics_address: Option<SocketAddr>,
+    api: JoinHandle<bool>,
+    operations: Option<JoinHandle<bool>>,
+    stop_operations: CancellationToken,
+    upkeep: JoinHandle<()>,
+}
+
+impl Serving {
+    /// Binds the configured listeners and begins to serve.
+    ///
+    /// # Errors
+    /// When an address cannot be bound.
+    pub async fn start(app: App) -> Result<Self> {
+        let recorder = telemetry::metrics_recorder().map_err(Error::internal)?;
+        let server = app.config.server.clone();
+        let (listener, address) = bind("server.listen", server.listen).await?;
+        let stop_operations = CancellationToken::new();
+        let mut metrics_address = None;
+        let mut operations = None;
+        if let Some(listen) = app.config.metrics.listen {
+            let (listener, address) = bind("metrics.listen", listen).await?;
+            metrics_address = Some(address);
+            let front = Front::new(app.clone(), operations_router(app.clone(), recorder.clone()), false);
+            let (settings, stop) = (server.clone(), stop_operations.clone());
+            operations = Some(tokio::spawn(async move { serve(listener, front, &settings, stop).await }));
+        }
+        let front = Front::new(app.clone(), router(app.clone()), true);
+        let stop = app.shutdown.clone();
+        let api = tokio::spawn(async move { serve(listener, front, &server, stop).await });
+        let upkeep = tokio::spawn(async move {
+            let mut due = tokio::time::interval(telemetry::UPKEEP_INTERVAL);
+            loop {
+                due.tick().await;
+                recorder.run_upkeep();
+            }
+        });
+        app.watch_catalog();
+        Ok(Self { app, address, metrics_address, api, operations, stop_operations, upkeep })
+    }
+
+    /// Takes no new connections, lets calls in flight finish, then closes everything.
+    ///
+    /// Gives back whether all of them finished in time.
+    pub async fn stop(self) -> bool {
+        self.app.shutdown.cancel();
+        let drained = self.api.await.unwrap_or(false);
+        self.app.close().await;
+        // The last to go, so that the drain can be watched.
+        self.stop_operations.cancel();
+        if let Some(operations) = self.operations {
+            operations.abort();
+        }
+        self.upkeep.abort();
+        drained
+    }
+}
+
+async fn bind(key: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
+    let refused = |error: io::Error| {
+        Error::new(Kind::Internal, format!("{key}: cannot listen on {address}: {error}")).with_source(error)
+    };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let bound = listener.local_addr().map_err(refused)?;
+    Ok((listener, bound))
+}

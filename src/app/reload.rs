@@ -1,0 +1,84 @@
+//! Reloading the catalog: on demand, or when the mapping directory changes.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::Notify;
+
+use super::App;
+use crate::{
+    catalog::{self, Refused},
+    error::{Error, Result},
+    telemetry::metric,
+};
+
+/// Editors write a file in several steps; a reload waits until this long nothing more happened.
+const SETTLE: Duration = Duration::from_millis(200);
+
+impl App {
+    /// Reads the mapping files anew and swaps the catalog; a set with a fault changes nothing.
+    ///
+    /// Everything that is wrong is logged and given back.
+    ///
+    /// # Errors
+    /// [`Kind::Internal`](crate::error::Kind::Internal) with all findings, the old catalog serving on.
+    pub async fn reload_catalog(&self) -> Result<()> {
+        let (shared, directory) = (Arc::clone(&self.catalog), self.config.catalog.path.clone());
+        let outcome = tokio::task::spawn_blocking(move || catalog::reload(&shared, Some(&directory))).await;
+        match outcome.map_err(Error::internal)? {
+            Ok(()) => {
+                metrics::counter!(metric::CATALOG_RELOADS, "outcome" => "ok").increment(1);
+                tracing::info!("the mapping files were reloaded");
+                Ok(())
+            }
+            Err(Refused(problems)) => {
+                metrics::counter!(metric::CATALOG_RELOADS, "outcome" => "refused").increment(1);
+                for problem in &problems {
+                    tracing::error!("mapping files refused, the old ones serve on: {problem}");
+                }
+                let refused = Refused(problems);
+                Err(Error::internal(refused))
+            }
+        }
+    }
+
+    /// Reloads the catalog whenever something changes in the mapping directory, until shutdown.
+    ///
+    /// Does nothing when watching is off or the directory is absent.
+    pub fn watch_catalog(&self) {
+        let directory = &self.config.catalog.path;
+        if !self.config.catalog.watch || !directory.is_dir() {
+            return;
+        }
+        let changed = Arc::new(Notify::new());
+        let watcher = match watch(directory, Arc::clone(&changed)) {
+            Ok(watcher) => watcher,
+            Err(error) => return tracing::warn!("changes of {} are not noticed: {error}", directory.display()),
+        };
+        let app = self.clone();
+        self.tracker.spawn(async move {
+            let _watcher = watcher;
+            let stop = app.shutdown.clone();
+            let follow = async {
+                loop {
+                    changed.notified().await;
+                    while tokio::time::timeout(SETTLE, changed.notified()).await.is_ok() {}
+                    // Its findings are logged.
+                    drop(app.reload_catalog().await);
+                }
+            };
+            stop.run_until_cancelled(follow).await
+        });
+    }
+}
+
+fn watch(directory: &Path, changed: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        // Reading the files is itself an event.
+        if event.is_ok_and(|event| !event.kind.is_access()) {
+            changed.notify_one();
+        }
+    })?;
+    watcher.watch(directory, RecursiveMode::Recursive)?;
+    Ok(watcher)
+}
