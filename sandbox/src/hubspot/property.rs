@@ -194,7 +194,7 @@ fn date(value: &str) -> Result<String, String> {
     if moment.time() == chrono::NaiveTime::MIN {
         return Ok(moment.date_naive().to_string());
     }
-    Err(format!("{} is at {} UTC, not midnight!", moment.timestamp_millis(), moment.format("%-H:%-M:%-S.%-3f")))
+    Err(format!("{} is at {} UTC, not midnight!", moment.timestamp_millis(), moment.format("%-H:%-M:%-S%.3f")))
 }
 
 fn is_email(text: &str) -> bool {
