@@ -14,6 +14,7 @@
 //! | `GET /_control/counters` | see [`Counters`]; `DELETE` sets them to nothing |
 //! | `GET`, `DELETE /_control/log` | `{"calls": [Call …]}`, the last 10 000 [`Call`]s, oldest first |
 //! | `POST /_control/code` | `{"redirect_uri": …, "scope": …?, "account": n?}` gives `{"code": …}` without a browser |
+//! | `POST /_control/virtual` | (dropbox, box) `{"path": "/a/b.bin", "size": n, "account": n?}` makes a file of any size that takes no room; answers its metadata |
 //! | `POST /_control/reset` | everything back to the start, the tokens included |
 
 use std::{
@@ -203,6 +204,10 @@ pub(crate) async fn observe(
 ) -> Response {
     let core = &controlled.core;
     let path = request.uri().path().to_owned();
+    if path.starts_with("/_control/") {
+        // A switch of the provider's own module.
+        return next.run(request).await;
+    }
     let method = request.method().clone();
     let template = request.extensions().get::<MatchedPath>().map_or(path.as_str(), MatchedPath::as_str);
     let route = format!("{method} {template}");
