@@ -1,3 +1,42 @@
 //! The main job: one request's way from operation to uniform answer.
 
+use std::sync::Arc;
+
+use crate::{
+    catalog,
+    clock::SharedClock,
+    config::Config,
+    instance::Directory,
+    provider::Engine,
+    store::Store,
+};
+
+pub mod call;
 pub mod connect;
+mod cached;
+mod invoke;
+mod link;
+mod objects;
+mod page;
+
+pub use call::{Answer, AnswerBody, Call, CallBody, Resolved};
+pub use connect::Connector;
+
+/// Everything a hub call needs.
+#[derive(Clone)]
+pub struct Gateway {
+    /// The settings.
+    pub config: Arc<Config>,
+    /// Time.
+    pub clock: SharedClock,
+    /// Persistence, for its keys.
+    pub store: Arc<dyn Store>,
+    /// Hubs and elements in force.
+    pub catalog: catalog::Shared,
+    /// Instances by token and id.
+    pub directory: Arc<Directory>,
+    /// Makes an instance's connection.
+    pub connector: Connector,
+    /// Runs operations.
+    pub engine: Engine,
+}

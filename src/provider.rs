@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use reqwest::{StatusCode, header::HeaderMap};
+use http::{HeaderMap, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -168,6 +168,8 @@ pub enum Outcome {
         headers: HeaderMap,
         /// The bytes.
         body: ByteStream,
+        /// The file's name, where it is known.
+        name: Option<String>,
     },
     /// Nothing.
     Empty,

@@ -1,6 +1,6 @@
 //! One call to a provider, compiled: method, URL, query, headers, body, and how to read the answer.
 
-use reqwest::Method;
+use http::Method;
 
 use super::read::Node;
 use crate::mapping::{CompileError, Condition, Path, Reference, TextTemplate, ValueTemplate, condition::Match};

@@ -79,6 +79,10 @@ impl Engine {
             }
             at = following;
         }
+        if drop > 0 && next.is_some() {
+            return Err(Error::bad_request("That page is too far from the beginning to be counted off; follow the page tokens instead")
+                .with_detail("page", "use nextPage with the Elements-Next-Page-Token of the page before"));
+        }
         if parted.local.is_some() {
             total = None;
         }

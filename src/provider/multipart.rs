@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use reqwest::header::HeaderValue;
+use http::HeaderValue;
 
 use super::{request::unfilled, scope::CallScope};
 use crate::{

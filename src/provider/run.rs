@@ -1,6 +1,6 @@
 //! One uniform call from its invocation to its outcome: the steps of an operation in order.
 
-use reqwest::header::{self, HeaderMap};
+use http::{HeaderMap, header};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
@@ -87,7 +87,7 @@ impl Engine {
             .steps(element, connection, &operation, &mut scope, &mut upload, Some(&invocation.pass), invocation.deadline)
             .await?;
         match (&operation.hub.answer, last) {
-            (AnswerKind::File, Last::Stream(response)) => Ok(file(response)),
+            (AnswerKind::File, Last::Stream(response)) => Ok(file(response, scope.target.name.take())),
             (AnswerKind::Empty, _) => Ok(Outcome::Empty),
             (AnswerKind::Record(_), Last::Json(answer, call)) => match call.answer.record.get(&answer) {
                 Some(found) if found.is_object() => Ok(Outcome::Record(invocation.shape(found))),
@@ -256,14 +256,14 @@ fn select(operation: &Operation, invocation: &Invocation, described: &[FieldDesc
 }
 
 /// A streamed answer with the headers that pass.
-fn file(response: Response) -> Outcome {
+fn file(response: Response, name: Option<String>) -> Outcome {
     let mut headers = HeaderMap::new();
     for name in PASSED {
         if let Some(value) = response.headers.get(name) {
             headers.insert(name.clone(), value.clone());
         }
     }
-    Outcome::File { status: response.status, headers, body: response.body }
+    Outcome::File { status: response.status, headers, body: response.body, name }
 }
 
 impl Outcome {

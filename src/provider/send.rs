@@ -1,7 +1,7 @@
 //! Sends a call, refreshes the grant once when the provider says so, and says what an error answer means.
 
 use bytes::Bytes;
-use reqwest::{StatusCode, header};
+use http::{StatusCode, header};
 use serde_json::Value;
 use tokio::time::Instant;
 

@@ -1,0 +1,181 @@
+//! Hub calls: `/hubs/{hub}/…` and the short form `/…`, both with an instance's token; and the links we give out.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{OriginalUri, Path, Request, State},
+    http::{HeaderMap, HeaderValue, header},
+    response::{IntoResponse, Response},
+    routing::{any, get},
+};
+use futures_util::{StreamExt, TryStreamExt};
+use http_body_util::BodyExt;
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
+use tokio::time::{Duration, Instant};
+
+use super::{BASE, auth::Caller, error::Failure, extract::Deadline};
+use crate::{
+    app::App,
+    catalog::hub::RequestKind,
+    error::{Error, Kind, Result},
+    gateway::{Answer, AnswerBody, Call, CallBody},
+    provider::Upload,
+    upstream::ByteStream,
+};
+
+/// An upload may take as long as its sender keeps sending; this only ends what was forgotten.
+const UPLOAD_TIME: Duration = Duration::from_secs(12 * 3600);
+
+/// Routes of hub calls: everything below a hub, and everything that no platform route takes.
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/links/{token}", get(follow_link))
+        .route("/hubs/{hub}/{*rest}", any(call_hub))
+        .fallback(call_hub)
+}
+
+async fn follow_link(
+    State(app): State<App>,
+    Path(token): Path<String>,
+    Deadline(deadline): Deadline,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    Ok(respond(app.gateway.follow_link(&token, headers, deadline).await?))
+}
+
+async fn call_hub(
+    State(app): State<App>,
+    caller: Caller,
+    OriginalUri(uri): OriginalUri,
+    Deadline(deadline): Deadline,
+    request: Request,
+) -> Result<Response, Failure> {
+    let segments = segments(uri.path())?;
+    let (hub, path) = match segments.split_first() {
+        Some((first, rest)) if first == "hubs" && rest.len() > 1 => {
+            let (hub, path) = rest.split_first().ok_or_else(|| Error::not_found("No resource found under this path"))?;
+            (Some(hub.clone()), path.to_vec())
+        }
+        _ => (None, segments),
+    };
+    let Some(instance) = caller.instance else {
+        // Without an instance's token there is nothing under these paths.
+        return Err(match (&hub, caller.user.is_some()) {
+            (None, true) => Error::not_found("No resource found under this path"),
+            _ => Error::unauthorized("This call needs an instance's token: Authorization: Element <token>"),
+        }
+        .into());
+    };
+    let root = public_root(&app, request.headers());
+    let method = request.method().as_str().to_owned();
+    let query = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect();
+    let headers = request.headers().clone();
+    let reads = app.gateway.reads(&instance, hub.as_deref(), &method, &path);
+    let (body, deadline) = match reads {
+        Some(RequestKind::Upload { part }) => {
+            let upload = upload(request, &part, app.config.server.upload_limit_bytes).await?;
+            (CallBody::Upload(upload), Instant::now() + UPLOAD_TIME)
+        }
+        Some(RequestKind::Record | RequestKind::Object(_)) => (CallBody::Json(read_json(request, &app).await?), deadline),
+        Some(RequestKind::None) | None => (CallBody::Json(Value::Null), deadline),
+    };
+    let call = Call { instance, hub, method, path, query, headers, body, root, deadline };
+    Ok(respond(app.gateway.call(call).await?))
+}
+
+/// The decoded segments below the base path; each is decoded once, after splitting, so `%2F` stays inside its segment.
+fn segments(path: &str) -> Result<Vec<String>> {
+    path.strip_prefix(BASE)
+        .unwrap_or(path)
+        .split('/')
+        .filter(|segment| !segment.is_empty())
+        .map(|segment| {
+            percent_decode_str(segment)
+                .decode_utf8()
+                .map(std::borrow::Cow::into_owned)
+                .map_err(|_| Error::bad_request("The path holds bytes that are not UTF-8"))
+        })
+        .collect()
+}
+
+/// The root of our own links: as configured, or as the caller addressed us.
+fn public_root(app: &App, headers: &HeaderMap) -> String {
+    let root = app.config.server.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned()).unwrap_or_else(|| {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+        format!("http://{host}")
+    });
+    format!("{root}{BASE}")
+}
+
+async fn read_json(request: Request, app: &App) -> Result<Value> {
+    use axum::extract::FromRequest;
+    let super::extract::OptionalJson(body) =
+        super::extract::OptionalJson::<Value>::from_request(request, app).await.map_err(|Failure(error)| error)?;
+    Ok(body.unwrap_or(Value::Null))
+}
+
+/// The part of a multipart body that holds the file, as a stream; parts before it are passed over.
+async fn upload(request: Request, part: &str, limit: Option<u64>) -> Result<Upload> {
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let boundary = multer::parse_boundary(content_type).map_err(|_| {
+        Error::new(Kind::UnsupportedMediaType, format!("An upload needs a multipart/form-data body with a part `{part}`"))
+            .with_detail("Content-Type", "should be multipart/form-data with a boundary")
+    })?;
+    let mut left = limit;
+    let body = request.into_body().into_data_stream().map(move |chunk| {
+        let chunk = chunk.map_err(std::io::Error::other)?;
+        if let Some(left) = &mut left {
+            *left = left.checked_sub(chunk.len() as u64).ok_or_else(|| std::io::Error::other(TooLarge))?;
+        }
+        Ok::<Bytes, std::io::Error>(chunk)
+    });
+    let mut form = multer::Multipart::new(body, boundary);
+    loop {
+        let field = form.next_field().await.map_err(|error| broken(&error))?;
+        let Some(field) = field else {
+            return Err(Error::bad_request(format!("The multipart body has no part `{part}`"))
+                .with_detail(part, "should be the part that holds the file"));
+        };
+        if field.name() != Some(part) {
+            continue;
+        }
+        let content_type = field.content_type().map(ToString::to_string);
+        // The form goes along with its field: dropping it would end the stream.
+        let form = Arc::new(std::sync::Mutex::new(form));
+        let stream: ByteStream = field
+            .map_err(std::io::Error::other)
+            .map(move |chunk| {
+                let _held = &form;
+                chunk
+            })
+            .boxed();
+        return Ok(Upload { stream, size: None, content_type });
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the upload is larger than server.upload_limit_bytes")]
+struct TooLarge;
+
+fn broken(error: &multer::Error) -> Error {
+    Error::bad_request(format!("The multipart body is not well-formed: {error}"))
+}
+
+/// An answer as HTTP.
+fn respond(answer: Answer) -> Response {
+    let mut headers = answer.headers;
+    let body = match answer.body {
+        AnswerBody::Json(bytes) => {
+            headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+            Body::from(bytes)
+        }
+        AnswerBody::Stream(stream) => Body::from_stream(stream),
+        AnswerBody::Empty => Body::empty(),
+    };
+    (answer.status, headers, body).into_response()
+}

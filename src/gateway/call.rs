@@ -1,0 +1,273 @@
+//! One hub call: from an instance, a verb and a path to the uniform answer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+use super::{Gateway, invoke, link, page};
+use crate::{
+    catalog::{Element, Found, Hub, HubOperation, Operation, hub::{AnswerKind, RequestKind}},
+    error::{Error, Kind, Result},
+    provider::{Connection, Outcome, Upload},
+    store::InstanceRecord,
+    upstream::ByteStream,
+};
+
+/// A hub call as it came in, free of any HTTP framework.
+pub struct Call {
+    /// The instance whose token was sent.
+    pub instance: Arc<InstanceRecord>,
+    /// The hub named in the path; `None` in the short form.
+    pub hub: Option<String>,
+    /// The verb, in capitals.
+    pub method: String,
+    /// The path below the hub, as decoded segments.
+    pub path: Vec<String>,
+    /// The query, decoded, in order.
+    pub query: Vec<(String, String)>,
+    /// The request's headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: CallBody,
+    /// The public root of this gateway, for links.
+    pub root: String,
+    /// The end of all work on it.
+    pub deadline: Instant,
+}
+
+/// The body of a hub call.
+pub enum CallBody {
+    /// JSON (null when there was none).
+    Json(Value),
+    /// A file.
+    Upload(Upload),
+}
+
+/// The uniform answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status: 200, or 206 for a range.
+    pub status: StatusCode,
+    /// Headers beside the framing.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: AnswerBody,
+}
+
+/// The body of an answer.
+pub enum AnswerBody {
+    /// JSON.
+    Json(Bytes),
+    /// A file.
+    Stream(ByteStream),
+    /// Nothing.
+    Empty,
+}
+
+impl std::fmt::Debug for AnswerBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Json(_) => "Json",
+            Self::Stream(_) => "Stream",
+            Self::Empty => "Empty",
+        })
+    }
+}
+
+/// What a hub call leads to, before anything is done for it.
+pub struct Resolved {
+    /// The element.
+    pub element: Arc<Element>,
+    /// The hub it is served under here.
+    pub hub: Arc<Hub>,
+    /// The hub's operation.
+    pub operation: Arc<HubOperation>,
+    /// The path's names.
+    pub names: Vec<(String, String)>,
+}
+
+impl Gateway {
+    /// Finds what a verb and a path mean for an instance, so that the body can be read accordingly.
+    ///
+    /// # Errors
+    /// 403 for a disabled instance, 404 for an unknown path, 405 for another verb.
+    pub fn resolve(&self, instance: &InstanceRecord, hub: Option<&str>, method: &str, path: &[String]) -> Result<Resolved> {
+        if instance.disabled {
+            return Err(Error::new(Kind::Forbidden, "This instance is disabled; enable it with PUT /instances/{id}/enabled"));
+        }
+        let catalog = self.catalog.load();
+        let element = catalog.element(&instance.element_key).cloned().ok_or_else(|| {
+            Error::new(Kind::Unavailable, format!("The element `{}` of this instance is no longer in the catalog", instance.element_key))
+        })?;
+        // A hub the element is not served under means its own, as the contract has it.
+        let key = hub.filter(|key| element.hubs.iter().any(|served| served == key)).unwrap_or(&element.hub);
+        let hub = catalog.hub(key).cloned().ok_or_else(|| Error::not_found(format!("No hub `{key}` found")))?;
+        let found = catalog.routes(key).map_or(Found::Nothing, |routes| routes.find(method, path));
+        match found {
+            Found::Operation(operation, names) => {
+                let operation = Arc::clone(operation);
+                Ok(Resolved { element, hub, operation, names })
+            }
+            Found::OtherMethods(methods) => Err(Error::new(
+                Kind::MethodNotAllowed,
+                format!("`/{}` takes {}, not {method}", path.join("/"), methods.join(", ")),
+            )),
+            Found::Nothing => Err(Error::not_found(format!("The hub `{key}` has no resource `/{}`", path.join("/")))),
+        }
+    }
+
+    /// What the operation of a call reads from its body; `None` when the call leads nowhere (which [`Gateway::call`] tells).
+    pub fn reads(&self, instance: &InstanceRecord, hub: Option<&str>, method: &str, path: &[String]) -> Option<RequestKind> {
+        self.resolve(instance, hub, method, path).ok().map(|resolved| resolved.operation.request.clone())
+    }
+
+    /// Answers a hub call.
+    ///
+    /// # Errors
+    /// What the caller got wrong, or what the provider said, in uniform terms.
+    pub async fn call(&self, call: Call) -> Result<Answer> {
+        if let Some(answer) = self.built_in(&call).await? {
+            return Ok(answer);
+        }
+        let resolved = self.resolve(&call.instance, call.hub.as_deref(), &call.method, &call.path)?;
+        let operation = supported(&resolved.element, &resolved.operation)?;
+        let connection = self.connector.connection(&resolved.element, &call.instance)?;
+        let instance_id = call.instance.id;
+        let mut answer = if resolved.operation.is_read() && !matches!(resolved.operation.answer, AnswerKind::File) {
+            self.read_through_cache(call, &resolved, operation, connection).await?
+        } else {
+            let instance = Arc::clone(&call.instance);
+            let answer = self.carry_out(call, &resolved, operation, connection).await;
+            if !resolved.operation.is_read() {
+                // Also after a failure: a provider may have done part of it.
+                self.written(&instance, &resolved.operation);
+            }
+            answer?
+        };
+        put(&mut answer.headers, "elements-element-instance-id", &instance_id.to_string());
+        Ok(answer)
+    }
+
+    /// Carries the call out at the provider.
+    pub(super) async fn carry_out(
+        &self,
+        call: Call,
+        resolved: &Resolved,
+        operation: Arc<Operation>,
+        connection: Connection,
+    ) -> Result<Answer> {
+        let (instance, root) = (Arc::clone(&call.instance), call.root.clone());
+        let prepared = invoke::prepare(self.store.sealer(), call, resolved, operation)?;
+        let pages = page::Pages::new(self.store.sealer(), instance.id, &prepared);
+        let size = prepared.invocation.page.size;
+        let linked = link::Wanted::of(resolved, &prepared.invocation);
+        let deadline = prepared.invocation.deadline;
+        let outcome = tokio::time::timeout_at(deadline, self.engine.run(&resolved.element, &connection, prepared.invocation))
+            .await
+            .map_err(|_| Error::new(Kind::ProviderTimeout, "The provider did not answer in time"))??;
+        let mut headers = HeaderMap::new();
+        match outcome {
+            Outcome::Record(mut record) => {
+                if let Some(wanted) = linked {
+                    self.add_links(&instance, &root, wanted, &mut record);
+                }
+                let record = prepared.view.apply(record);
+                Ok(json(&Value::Object(record), headers))
+            }
+            Outcome::List { items, next, total, remark } => {
+                put(&mut headers, "elements-returned-count", &items.len().to_string());
+                if let Some(total) = total {
+                    put(&mut headers, "elements-total-count", &total.to_string());
+                }
+                if let Some(next) = next {
+                    put(&mut headers, "elements-next-page-token", &pages.seal(&next, size));
+                }
+                if let Some(remark) = remark.or(prepared.remark) {
+                    put(&mut headers, "elements-error", &remark);
+                }
+                let items: Vec<Value> = items.into_iter().map(|item| Value::Object(prepared.view.apply(item))).collect();
+                Ok(json(&Value::Array(items), headers))
+            }
+            Outcome::File { status, headers: passed, body, name } => Ok(file(status, passed, body, name.as_deref())),
+            Outcome::Empty => Ok(Answer { status: StatusCode::OK, headers, body: AnswerBody::Empty }),
+        }
+    }
+}
+
+/// The element's operation, or a clear word that it has none.
+fn supported(element: &Element, operation: &HubOperation) -> Result<Arc<Operation>> {
+    element.operation(&operation.id()).cloned().ok_or_else(|| {
+        let summary = operation.summary.trim_end_matches('.');
+        let what = if summary.is_empty() { operation.id() } else { format!("{} ({})", operation.id(), summary.to_lowercase()) };
+        Error::new(Kind::Unsupported, format!("The element `{}` does not support {what}", element.key))
+    })
+}
+
+/// A JSON answer.
+pub(super) fn json(value: &Value, headers: HeaderMap) -> Answer {
+    // A `Value` always serializes; should it not, an empty body is told by its length.
+    let bytes = serde_json::to_vec(value).unwrap_or_default();
+    Answer { status: StatusCode::OK, headers, body: AnswerBody::Json(bytes.into()) }
+}
+
+/// Puts a header whose value is text of ours; what no header can carry is left out.
+pub(super) fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+/// A file answer: the provider's type unless it says nothing, and always a name to save it under.
+fn file(status: StatusCode, mut headers: HeaderMap, body: ByteStream, name: Option<&str>) -> Answer {
+    let vague = headers.get(header::CONTENT_TYPE).is_none_or(|kind| kind == "application/octet-stream" || kind == "binary/octet-stream");
+    if let (true, Some(guess)) = (vague, name.and_then(|name| mime_guess::from_path(name).first_raw())) {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(guess));
+    }
+    headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/octet-stream"));
+    if let (None, Some(name)) = (headers.get(header::CONTENT_DISPOSITION), name) {
+        put(&mut headers, "content-disposition", &disposition(name));
+    }
+    Answer { status, headers, body: AnswerBody::Stream(body) }
+}
+
+/// `attachment` with the name in ASCII and, where that differs, in UTF-8 (RFC 6266, RFC 8187).
+fn disposition(name: &str) -> String {
+    let plain: String =
+        name.chars().map(|c| if c.is_ascii() && !c.is_ascii_control() && c != '"' && c != '\\' { c } else { '_' }).collect();
+    let mut text = format!("attachment; filename=\"{plain}\"");
+    if plain != name {
+        let encoded = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
+        text.push_str(&format!("; filename*=UTF-8''{encoded}"));
+    }
+    text
+}
+
+/// How a record is shown in the end.
+#[derive(Debug, Clone, Default)]
+pub(super) struct View {
+    /// Members that are left out.
+    pub(super) without: Vec<&'static str>,
+}
+
+impl View {
+    fn apply(&self, mut record: Map<String, Value>) -> Map<String, Value> {
+        for name in &self.without {
+            record.remove(*name);
+        }
+        record
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_every_file() {
+        assert_eq!(disposition("a.pdf"), "attachment; filename=\"a.pdf\"");
+        assert_eq!(disposition("é\".pdf"), "attachment; filename=\"__.pdf\"; filename*=UTF-8''%C3%A9%22%2Epdf");
+    }
+}

@@ -1,0 +1,137 @@
+//! What every element answers itself: `/ping`, `/objects`, `/objects/{name}/metadata`.
+
+use http::HeaderMap;
+use serde_json::{Map, Value, json};
+
+use super::{
+    Gateway,
+    call::{Answer, Call, json as answer, put},
+};
+use crate::{
+    catalog::{Element, hub::AnswerKind},
+    error::{Error, Kind, Result},
+    mapping::{Plan, time},
+    provider::{Connection, FieldDescription},
+};
+
+impl Gateway {
+    /// Answers a call that no mapping describes.
+    pub(super) async fn built_in(&self, call: &Call) -> Result<Option<Answer>> {
+        let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
+        match (call.method.as_str(), path.as_slice()) {
+            ("GET", ["ping"]) => self.ping(call).await.map(Some),
+            ("GET", ["objects"]) => self.objects(call).await.map(Some),
+            ("GET", ["objects", name, "metadata"]) => self.metadata(call, name).await.map(Some),
+            (_, ["ping" | "objects"] | ["objects", _, "metadata"]) => {
+                Err(Error::new(Kind::MethodNotAllowed, format!("`/{}` takes GET, not {}", path.join("/"), call.method)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn connected(&self, call: &Call) -> Result<(std::sync::Arc<Element>, Connection)> {
+        let element = self.connector.element(&call.instance.element_key)?;
+        let connection = self.connector.connection(&element, &call.instance)?;
+        Ok((element, connection))
+    }
+
+    async fn ping(&self, call: &Call) -> Result<Answer> {
+        if call.instance.disabled {
+            return Err(Error::new(Kind::Forbidden, "This instance is disabled; enable it with PUT /instances/{id}/enabled"));
+        }
+        let (element, connection) = self.connected(call)?;
+        self.engine.probe(&element, &connection, call.deadline).await?;
+        let now = time::rfc3339(self.clock.now());
+        Ok(answer(&json!({"dateTime": now, "endpoint": element.key, "valid": true}), HeaderMap::new()))
+    }
+
+    /// The provider's objects and the hub's resources; with `Elements-Version: Helium` as objects instead of names.
+    async fn objects(&self, call: &Call) -> Result<Answer> {
+        let (element, connection) = self.connected(call)?;
+        let resources = listed_resources(&element);
+        let mut objects: Vec<(String, &str)> = resources.into_iter().map(|name| (name, "ceCanonical")).collect();
+        for name in self.engine.objects(&element, &connection, call.deadline).await? {
+            objects.push((name, "vendor"));
+        }
+        let helium = call
+            .headers
+            .get("elements-version")
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|version| version.trim().eq_ignore_ascii_case("helium"));
+        let mut headers = HeaderMap::new();
+        put(&mut headers, "elements-returned-count", &objects.len().to_string());
+        let list: Vec<Value> = objects
+            .into_iter()
+            .map(|(name, kind)| if helium { json!({"name": name, "type": kind}) } else { Value::String(name) })
+            .collect();
+        Ok(answer(&Value::Array(list), headers))
+    }
+
+    async fn metadata(&self, call: &Call, name: &str) -> Result<Answer> {
+        let (element, connection) = self.connected(call)?;
+        if element.describe.is_none() {
+            return Err(Error::new(Kind::Unsupported, format!("The element `{}` has no objects", element.key)));
+        }
+        let resource = element.plans.iter().find(|(resource, _)| resource.eq_ignore_ascii_case(name));
+        let (object, plan) = match resource {
+            Some((resource, plan)) => (native_object(&element, resource).unwrap_or_else(|| name.to_owned()), Some(plan)),
+            None => (name.to_owned(), None),
+        };
+        let fields = self.engine.describe(&element, &connection, &object, call.deadline).await?;
+        if fields.is_empty() {
+            return Err(Error::not_found(format!("No metadata found for the object `{name}`")));
+        }
+        let custom_only = call
+            .query
+            .iter()
+            .any(|(name, value)| name.eq_ignore_ascii_case("customFieldsOnly") && value.eq_ignore_ascii_case("true"));
+        let fields: Vec<Value> = fields
+            .iter()
+            .filter(|field| field.custom || !custom_only)
+            .map(|field| Value::Object(described(field, plan.map(AsRef::as_ref))))
+            .collect();
+        Ok(answer(&json!({ "fields": fields }), HeaderMap::new()))
+    }
+}
+
+/// The resources of the element whose records can be listed.
+fn listed_resources(element: &Element) -> Vec<String> {
+    let mut names: Vec<String> = element
+        .operations
+        .values()
+        .filter(|operation| matches!(operation.hub.answer, AnswerKind::List(_)) && !operation.hub.native)
+        .map(|operation| operation.hub.resource.clone())
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// What the provider calls the object of a resource.
+fn native_object(element: &Element, resource: &str) -> Option<String> {
+    struct Nothing;
+    impl crate::mapping::Scope for Nothing {
+        fn value(&self, _: crate::mapping::Root, _: &str) -> Option<std::borrow::Cow<'_, Value>> {
+            None
+        }
+    }
+    let operation = element.operations.values().find(|operation| operation.hub.resource == resource)?;
+    operation.object.as_ref()?.render(&Nothing).ok().flatten()
+}
+
+/// A field in the contract's shape, with the uniform name where a line has one.
+fn described(field: &FieldDescription, plan: Option<&Plan>) -> Map<String, Value> {
+    let mut record = field.record.clone();
+    let line = plan.and_then(|plan| plan.lines.iter().find(|line| line.column.eq_ignore_ascii_case(&field.name)));
+    let open = plan.and_then(|plan| plan.open.as_ref()).filter(|_| field.custom);
+    let path = match (line, open) {
+        (Some(line), _) => line.name.clone(),
+        (None, Some(open)) => format!("{}.{}", open.field, field.name),
+        (None, None) => field.name.clone(),
+    };
+    record.insert("path".to_owned(), Value::String(path));
+    for name in ["mask", "format"] {
+        record.entry(name).or_insert(Value::Null);
+    }
+    record
+}
