@@ -23,7 +23,9 @@ pub mod source;
 
 pub use addressing::Addressing;
 pub use call::{Call, ErrorRule};
-pub use element::{Authentication, BasicSpec, ClientAuthentication, ConfigurationEntry, HostSpec, Identity, OAuth2Spec};
+pub use element::{
+    Authentication, BasicSpec, ClientAuthentication, ConfigurationEntry, HostSpec, Identity, OAuth2Spec,
+};
 pub use hub::{Hub, HubOperation};
 pub use operation::Operation;
 pub use read::Problem;

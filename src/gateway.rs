@@ -2,18 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::{
-    catalog,
-    clock::SharedClock,
-    config::Config,
-    instance::Directory,
-    provider::Engine,
-    store::Store,
-};
+use crate::{catalog, clock::SharedClock, config::Config, instance::Directory, provider::Engine, store::Store};
 
+mod cached;
 pub mod call;
 pub mod connect;
-mod cached;
 mod invoke;
 mod link;
 mod objects;

@@ -218,8 +218,12 @@ impl Engine {
 
     /// Forgets what is known of an instance's objects.
     pub fn forget(&self, instance_id: i64) {
-        let stale: Vec<_> =
-            self.descriptions.iter().filter(|(key, _)| key.0 == instance_id).map(|(key, _)| key.as_ref().clone()).collect();
+        let stale: Vec<_> = self
+            .descriptions
+            .iter()
+            .filter(|(key, _)| key.0 == instance_id)
+            .map(|(key, _)| key.as_ref().clone())
+            .collect();
         let descriptions = self.descriptions.clone();
         for key in stale {
             // A moka invalidation is synchronous in effect; the future only runs housekeeping.

@@ -129,8 +129,22 @@ pub struct Call {
 }
 
 const CALL_KEYS: &[&str] = &[
-    "when", "give", "method", "host", "path", "pathFrom", "query", "headers", "json", "form", "multipart", "file", "answer", "repeatable",
-    "tolerate", "errors",
+    "when",
+    "give",
+    "method",
+    "host",
+    "path",
+    "pathFrom",
+    "query",
+    "headers",
+    "json",
+    "form",
+    "multipart",
+    "file",
+    "answer",
+    "repeatable",
+    "tolerate",
+    "errors",
 ];
 
 impl Call {
@@ -232,7 +246,9 @@ pub(super) fn read_templates(node: &Node<'_>, key: &str) -> Vec<(String, ValueTe
     node.get(key).map_or_else(Vec::new, |map| {
         map.members()
             .into_iter()
-            .filter_map(|(name, place)| Some((name.to_owned(), compiled(&place, || ValueTemplate::compile(place.value))?)))
+            .filter_map(|(name, place)| {
+                Some((name.to_owned(), compiled(&place, || ValueTemplate::compile(place.value))?))
+            })
             .collect()
     })
 }
@@ -280,13 +296,22 @@ pub(super) fn read_path(node: &Node<'_>, key: &str) -> Option<Path> {
 
 fn read_answer(node: Option<&Node<'_>>) -> Answer {
     let Some(node) = node else {
-        return Answer { format: Format::Json, record: Path::root(), items: Path::root(), item: Path::root(), skip: None, total: None };
+        return Answer {
+            format: Format::Json,
+            record: Path::root(),
+            items: Path::root(),
+            item: Path::root(),
+            skip: None,
+            total: None,
+        };
     };
     node.object(&["format", "record", "items", "item", "skip", "total"]);
     Answer {
         format: node
             .get("format")
-            .and_then(|format| format.word(&[("json", Format::Json), ("none", Format::None), ("stream", Format::Stream)]))
+            .and_then(|format| {
+                format.word(&[("json", Format::Json), ("none", Format::None), ("stream", Format::Stream)])
+            })
             .unwrap_or(Format::Json),
         record: read_path(node, "record").unwrap_or_else(Path::root),
         items: read_path(node, "items").unwrap_or_else(Path::root),

@@ -164,9 +164,9 @@ impl Identity {
             name: node.require_text("name")?,
             description: node.require_text("description")?,
             image: node.opt_text("image").unwrap_or_else(|| format!("elements/provider_{key}.png")),
-            configuration: node.get("configuration").map_or_else(Vec::new, |list| {
-                list.items().iter().filter_map(read_entry).collect()
-            }),
+            configuration: node
+                .get("configuration")
+                .map_or_else(Vec::new, |list| list.items().iter().filter_map(read_entry).collect()),
             authentication: read_authentication(&node.require("authentication")?)?,
             egress: node.texts("egress").into(),
             facts: node.get("facts").and_then(|facts| facts.map().cloned()).unwrap_or_default(),
@@ -196,7 +196,10 @@ fn read_hosts(node: &Node<'_>) -> Vec<HostSpec> {
         let Some(url) = url else { continue };
         let allowed = ["https://", "{", "http://127.0.0.1", "http://localhost", "http://[::1]"];
         if !allowed.iter().any(|start| url.starts_with(start)) {
-            host.problem_hint(format!("`{url}` is not an https URL"), "begin with https:// or a {configuration} placeholder");
+            host.problem_hint(
+                format!("`{url}` is not an https URL"),
+                "begin with https:// or a {configuration} placeholder",
+            );
         }
         let default_key = if name == "api" { "base.url".to_owned() } else { format!("{name}.url") };
         hosts.push(HostSpec {
@@ -220,7 +223,15 @@ impl Node<'_> {
 
 fn read_entry(node: &Node<'_>) -> Option<ConfigurationEntry> {
     node.object(&[
-        "key", "name", "description", "type", "required", "default", "secret", "hideFromConsole", "options",
+        "key",
+        "name",
+        "description",
+        "type",
+        "required",
+        "default",
+        "secret",
+        "hideFromConsole",
+        "options",
     ])?;
     let key = node.require_text("key")?;
     let options = node.get("options").map_or_else(Vec::new, |options| {
@@ -286,8 +297,20 @@ fn read_authentication(node: &Node<'_>) -> Option<Authentication> {
 
 fn read_oauth2(node: &Node<'_>) -> Option<OAuth2Spec> {
     node.object(&[
-        "type", "authorizeUrl", "tokenUrl", "refreshUrl", "revokeUrl", "clientAuthentication", "scopeSeparator", "scope",
-        "authorizeParameters", "tokenParameters", "pkce", "deadErrors", "defaultLifetimeSeconds", "capture",
+        "type",
+        "authorizeUrl",
+        "tokenUrl",
+        "refreshUrl",
+        "revokeUrl",
+        "clientAuthentication",
+        "scopeSeparator",
+        "scope",
+        "authorizeParameters",
+        "tokenParameters",
+        "pkce",
+        "deadErrors",
+        "defaultLifetimeSeconds",
+        "capture",
     ])?;
     Some(OAuth2Spec {
         authorize_url: node.require_text("authorizeUrl")?,

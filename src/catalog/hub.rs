@@ -308,7 +308,8 @@ fn read_model(name: &str, node: &Node<'_>) -> Model {
         .members()
         .into_iter()
         .filter_map(|(field, place)| {
-            let (kind, detail) = if place.value.is_string() { (place.clone(), None) } else { (place.require("type")?, Some(&place)) };
+            let (kind, detail) =
+                if place.value.is_string() { (place.clone(), None) } else { (place.require("type")?, Some(&place)) };
             if let Some(detail) = detail {
                 detail.object(&["type", "readOnly", "computed", "hidden", "description"])?;
             }
@@ -327,7 +328,16 @@ fn read_model(name: &str, node: &Node<'_>) -> Model {
 
 fn read_operation(resource: &str, name: &str, model: Option<&str>, node: &Node<'_>) -> Option<HubOperation> {
     node.object(&[
-        "method", "paths", "summary", "parameters", "request", "answer", "target", "destination", "native", "model",
+        "method",
+        "paths",
+        "summary",
+        "parameters",
+        "request",
+        "answer",
+        "target",
+        "destination",
+        "native",
+        "model",
     ])?;
     let model = node.opt_text("model").or_else(|| model.map(str::to_owned));
     let of_model = || model.clone().unwrap_or_default();

@@ -172,7 +172,10 @@ fn hold_against(node: &Node<'_>, fields: &Node<'_>, plan: &Plan, model: &Model) 
             || plan.unsupported.iter().any(|(name, _)| *name == field.name);
         if !mapped {
             fields.problem_hint(
-                format!("the field `{}` of the model `{}` is neither mapped nor declared unsupported", field.name, model.name),
+                format!(
+                    "the field `{}` of the model `{}` is neither mapped nor declared unsupported",
+                    field.name, model.name
+                ),
                 format!("add a line for it, or \"unsupported\": {{\"{}\": \"why\"}}", field.name),
             );
         }

@@ -164,9 +164,32 @@ fn merge(under: &mut Value, over: &Value) {
 }
 
 const ELEMENT_KEYS: &[&str] = &[
-    "extends", "id", "key", "name", "description", "hub", "alsoServedUnder", "image", "configuration", "authentication", "hosts", "egress",
-    "facts", "limits", "headers", "errors", "errorMessage", "errorCode", "addressing", "paging", "filtering", "patterns", "probe",
-    "describe", "resources", "examples",
+    "extends",
+    "id",
+    "key",
+    "name",
+    "description",
+    "hub",
+    "alsoServedUnder",
+    "image",
+    "configuration",
+    "authentication",
+    "hosts",
+    "egress",
+    "facts",
+    "limits",
+    "headers",
+    "errors",
+    "errorMessage",
+    "errorCode",
+    "addressing",
+    "paging",
+    "filtering",
+    "patterns",
+    "probe",
+    "describe",
+    "resources",
+    "examples",
 ];
 
 fn read_element(folder: &str, files: &FileSet, catalog: &Catalog, problems: &Problems) -> Option<Element> {
@@ -200,7 +223,10 @@ fn read_element(folder: &str, files: &FileSet, catalog: &Catalog, problems: &Pro
         probe: node.get("probe").and_then(|place| Call::read(&place, &[])),
         describe: node.get("describe").and_then(|place| read_describe(&place)),
         examples: read_examples(&node, files, problems),
-        places: resources.iter().map(|(name, node)| (name.clone(), (node.file().to_owned(), node.pointer().to_owned()))).collect(),
+        places: resources
+            .iter()
+            .map(|(name, node)| (name.clone(), (node.file().to_owned(), node.pointer().to_owned())))
+            .collect(),
         operations,
         plans,
         identity,
@@ -209,7 +235,10 @@ fn read_element(folder: &str, files: &FileSet, catalog: &Catalog, problems: &Pro
 
 fn read_paths(node: &Node<'_>, key: &str) -> Vec<Path> {
     node.get(key).map_or_else(Vec::new, |list| {
-        list.one_or_many().iter().filter_map(|place| compiled(place, || Path::compile(place.text().unwrap_or_default()))).collect()
+        list.one_or_many()
+            .iter()
+            .filter_map(|place| compiled(place, || Path::compile(place.text().unwrap_or_default())))
+            .collect()
     })
 }
 

@@ -146,7 +146,16 @@ pub(super) struct Context<'a> {
 /// Reads a resource file: its plan and its operations.
 pub(super) fn read_resource(node: &Node<'_>, context: &Context<'_>) -> Option<(Arc<Plan>, Vec<Operation>)> {
     node.object(&[
-        "resource", "object", "fields", "open", "ignored", "unsupported", "constants", "filtering", "operations", "comment",
+        "resource",
+        "object",
+        "fields",
+        "open",
+        "ignored",
+        "unsupported",
+        "constants",
+        "filtering",
+        "operations",
+        "comment",
     ])?;
     let plan = lines::read_plan(node, context, context.resource.model.as_deref())?;
     let object = match node.get("object") {
@@ -160,7 +169,8 @@ pub(super) fn read_resource(node: &Node<'_>, context: &Context<'_>) -> Option<(A
     let mut operations = Vec::new();
     for (name, place) in node.require("operations")?.members() {
         let Some(hub) = context.resource.operation(name) else {
-            let known: Vec<&str> = context.resource.operations.iter().map(|operation| operation.name.as_str()).collect();
+            let known: Vec<&str> =
+                context.resource.operations.iter().map(|operation| operation.name.as_str()).collect();
             place.problem_hint(
                 format!("the hub has no operation `{}.{name}`", context.resource.name),
                 super::read::nearest(name, &known),
@@ -177,7 +187,10 @@ pub(super) fn read_resource(node: &Node<'_>, context: &Context<'_>) -> Option<(A
                         .as_ref()
                         .and_then(|patterns| patterns.map())
                         .map_or_else(Vec::new, |patterns| patterns.keys().map(String::as_str).collect());
-                    place.problem_hint(format!("no pattern `{wanted}` in element.json"), super::read::nearest(wanted, &known));
+                    place.problem_hint(
+                        format!("no pattern `{wanted}` in element.json"),
+                        super::read::nearest(wanted, &known),
+                    );
                     continue;
                 }
             }
@@ -198,7 +211,12 @@ pub(super) fn read_resource(node: &Node<'_>, context: &Context<'_>) -> Option<(A
 const OPERATION_KEYS: &[&str] =
     &["paging", "filtering", "count", "refuse", "ensureParents", "orElse", "fields", "ignored", "model"];
 
-fn read_operation(node: &Node<'_>, hub: &Arc<HubOperation>, context: &Context<'_>, plan: &Arc<Plan>) -> Option<Operation> {
+fn read_operation(
+    node: &Node<'_>,
+    hub: &Arc<HubOperation>,
+    context: &Context<'_>,
+    plan: &Arc<Plan>,
+) -> Option<Operation> {
     let steps = if let Some(list) = node.get("steps") {
         let known: Vec<&str> = OPERATION_KEYS.iter().copied().chain(["steps", "errors"]).collect();
         node.object(&known)?;
@@ -216,7 +234,11 @@ fn read_operation(node: &Node<'_>, hub: &Arc<HubOperation>, context: &Context<'_
         None => None,
     };
     let filtering = node.get("filtering").and_then(|place| read_filtering(&place, context.filtering.as_ref()));
-    let plan = if node.get("fields").is_some() { lines::read_plan(node, context, hub.model.as_deref())? } else { Arc::clone(plan) };
+    let plan = if node.get("fields").is_some() {
+        lines::read_plan(node, context, hub.model.as_deref())?
+    } else {
+        Arc::clone(plan)
+    };
     let model = hub.model.as_ref().and_then(|model| context.models.get(model)).cloned();
     let mut operation = Operation {
         hub: Arc::clone(hub),
@@ -272,7 +294,12 @@ fn read_step(node: &Node<'_>, index: usize) -> Option<Step> {
     let name = node.opt_text("name").unwrap_or_else(|| format!("step{}", index + 1));
     if node.get("calls").is_some() {
         node.object(&["name", "when", "calls", "orElse"])?;
-        return Some(Step { name, when: read_when(node), calls: read_calls(node, "calls"), or_else: read_calls(node, "orElse") });
+        return Some(Step {
+            name,
+            when: read_when(node),
+            calls: read_calls(node, "calls"),
+            or_else: read_calls(node, "orElse"),
+        });
     }
     let mut call = Call::read(node, &["name", "orElse"])?;
     let when = call.when.take();

@@ -9,7 +9,10 @@ use tokio::time::Instant;
 
 use super::{Gateway, invoke, link, page};
 use crate::{
-    catalog::{Element, Found, Hub, HubOperation, Operation, hub::{AnswerKind, RequestKind}},
+    catalog::{
+        Element, Found, Hub, HubOperation, Operation,
+        hub::{AnswerKind, RequestKind},
+    },
     error::{Error, Kind, Result},
     provider::{Connection, Outcome, Upload},
     store::InstanceRecord,
@@ -94,13 +97,25 @@ impl Gateway {
     ///
     /// # Errors
     /// 403 for a disabled instance, 404 for an unknown path, 405 for another verb.
-    pub fn resolve(&self, instance: &InstanceRecord, hub: Option<&str>, method: &str, path: &[String]) -> Result<Resolved> {
+    pub fn resolve(
+        &self,
+        instance: &InstanceRecord,
+        hub: Option<&str>,
+        method: &str,
+        path: &[String],
+    ) -> Result<Resolved> {
         if instance.disabled {
-            return Err(Error::new(Kind::Forbidden, "This instance is disabled; enable it with PUT /instances/{id}/enabled"));
+            return Err(Error::new(
+                Kind::Forbidden,
+                "This instance is disabled; enable it with PUT /instances/{id}/enabled",
+            ));
         }
         let catalog = self.catalog.load();
         let element = catalog.element(&instance.element_key).cloned().ok_or_else(|| {
-            Error::new(Kind::Unavailable, format!("The element `{}` of this instance is no longer in the catalog", instance.element_key))
+            Error::new(
+                Kind::Unavailable,
+                format!("The element `{}` of this instance is no longer in the catalog", instance.element_key),
+            )
         })?;
         // A hub the element is not served under means its own, as the contract has it.
         let key = hub.filter(|key| element.hubs.iter().any(|served| served == key)).unwrap_or(&element.hub);
@@ -120,7 +135,13 @@ impl Gateway {
     }
 
     /// What the operation of a call reads from its body; `None` when the call leads nowhere (which [`Gateway::call`] tells).
-    pub fn reads(&self, instance: &InstanceRecord, hub: Option<&str>, method: &str, path: &[String]) -> Option<RequestKind> {
+    pub fn reads(
+        &self,
+        instance: &InstanceRecord,
+        hub: Option<&str>,
+        method: &str,
+        path: &[String],
+    ) -> Option<RequestKind> {
         self.resolve(instance, hub, method, path).ok().map(|resolved| resolved.operation.request.clone())
     }
 
@@ -165,9 +186,10 @@ impl Gateway {
         let size = prepared.invocation.page.size;
         let linked = link::Wanted::of(resolved, &prepared.invocation);
         let deadline = prepared.invocation.deadline;
-        let outcome = tokio::time::timeout_at(deadline, self.engine.run(&resolved.element, &connection, prepared.invocation))
-            .await
-            .map_err(|_| Error::new(Kind::ProviderTimeout, "The provider did not answer in time"))??;
+        let outcome =
+            tokio::time::timeout_at(deadline, self.engine.run(&resolved.element, &connection, prepared.invocation))
+                .await
+                .map_err(|_| Error::new(Kind::ProviderTimeout, "The provider did not answer in time"))??;
         let mut headers = HeaderMap::new();
         match outcome {
             Outcome::Record(mut record) => {
@@ -188,7 +210,8 @@ impl Gateway {
                 if let Some(remark) = remark.or(prepared.remark) {
                     put(&mut headers, "elements-error", &remark);
                 }
-                let items: Vec<Value> = items.into_iter().map(|item| Value::Object(prepared.view.apply(item))).collect();
+                let items: Vec<Value> =
+                    items.into_iter().map(|item| Value::Object(prepared.view.apply(item))).collect();
                 Ok(json(&Value::Array(items), headers))
             }
             Outcome::File { status, headers: passed, body, name } => Ok(file(status, passed, body, name.as_deref())),
@@ -201,7 +224,11 @@ impl Gateway {
 fn supported(element: &Element, operation: &HubOperation) -> Result<Arc<Operation>> {
     element.operation(&operation.id()).cloned().ok_or_else(|| {
         let summary = operation.summary.trim_end_matches('.');
-        let what = if summary.is_empty() { operation.id() } else { format!("{} ({})", operation.id(), summary.to_lowercase()) };
+        let what = if summary.is_empty() {
+            operation.id()
+        } else {
+            format!("{} ({})", operation.id(), summary.to_lowercase())
+        };
         Error::new(Kind::Unsupported, format!("The element `{}` does not support {what}", element.key))
     })
 }
@@ -222,7 +249,9 @@ pub(super) fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
 
 /// A file answer: the provider's type unless it says nothing, and always a name to save it under.
 fn file(status: StatusCode, mut headers: HeaderMap, body: ByteStream, name: Option<&str>) -> Answer {
-    let vague = headers.get(header::CONTENT_TYPE).is_none_or(|kind| kind == "application/octet-stream" || kind == "binary/octet-stream");
+    let vague = headers
+        .get(header::CONTENT_TYPE)
+        .is_none_or(|kind| kind == "application/octet-stream" || kind == "binary/octet-stream");
     if let (true, Some(guess)) = (vague, name.and_then(|name| mime_guess::from_path(name).first_raw())) {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(guess));
     }
@@ -235,8 +264,10 @@ fn file(status: StatusCode, mut headers: HeaderMap, body: ByteStream, name: Opti
 
 /// `attachment` with the name in ASCII and, where that differs, in UTF-8 (RFC 6266, RFC 8187).
 fn disposition(name: &str) -> String {
-    let plain: String =
-        name.chars().map(|c| if c.is_ascii() && !c.is_ascii_control() && c != '"' && c != '\\' { c } else { '_' }).collect();
+    let plain: String = name
+        .chars()
+        .map(|c| if c.is_ascii() && !c.is_ascii_control() && c != '"' && c != '\\' { c } else { '_' })
+        .collect();
     let mut text = format!("attachment; filename=\"{plain}\"");
     if plain != name {
         let encoded = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);

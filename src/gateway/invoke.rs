@@ -42,7 +42,9 @@ pub(super) fn prepare(sealer: &Sealer, call: Call, resolved: &Resolved, operatio
     let raw = Raw(&call.query);
     let (query, headers) = parameters(hub.parameters.as_slice(), &raw, &call.headers)?;
     let configured = |key: &str| call.instance.configuration.get(key).and_then(scalar_text);
-    let native = hub.native || (resolved.hub.native && configured("response.model").is_some_and(|model| model.eq_ignore_ascii_case("native")));
+    let native = hub.native
+        || (resolved.hub.native
+            && configured("response.model").is_some_and(|model| model.eq_ignore_ascii_case("native")));
     let is_list = matches!(hub.answer, AnswerKind::List(_));
     let filter = match raw.one("where").filter(|text| is_list && !text.trim().is_empty()) {
         Some(text) => Some(query::parse(text).map_err(|error| unparsed("where", &error))?),
@@ -65,13 +67,18 @@ pub(super) fn prepare(sealer: &Sealer, call: Call, resolved: &Resolved, operatio
         raw.one("orderBy").unwrap_or_default(),
         hub.parameters
             .iter()
-            .filter(|parameter| !matches!(parameter.name.as_str(), "isoDates" | "raw" | "fetchTags" | "calculateFolderPath"))
+            .filter(|parameter| !matches!(
+                parameter.name.as_str(),
+                "isoDates" | "raw" | "fetchTags" | "calculateFolderPath"
+            ))
             .map(|parameter| format!("{}={}", parameter.name, query.get(&parameter.name).unwrap_or(&Value::Null)))
             .collect::<Vec<_>>()
             .join("&"),
     );
     let page = if is_list { page_request(sealer, call.instance.id, &identity, &raw)? } else { PageRequest::default() };
-    let flag = |name: &str| query.get(name).and_then(Value::as_bool).or_else(|| raw.one(name).and_then(read_flag)).unwrap_or(false);
+    let flag = |name: &str| {
+        query.get(name).and_then(Value::as_bool).or_else(|| raw.one(name).and_then(read_flag)).unwrap_or(false)
+    };
     let mut view = View::default();
     if query.get("calculateFolderPath") == Some(&Value::Bool(false)) {
         view.without.push("path");
@@ -84,7 +91,10 @@ pub(super) fn prepare(sealer: &Sealer, call: Call, resolved: &Resolved, operatio
         }
     };
     if matches!(hub.request, RequestKind::Upload { .. }) && upload.is_none() {
-        return Err(Error::new(Kind::UnsupportedMediaType, "An upload needs a multipart/form-data body with a part `file`"));
+        return Err(Error::new(
+            Kind::UnsupportedMediaType,
+            "An upload needs a multipart/form-data body with a part `file`",
+        ));
     }
     let mut pass = HeaderMap::new();
     for name in [header::RANGE, header::IF_RANGE] {
@@ -162,7 +172,8 @@ fn parameters(declared: &[Parameter], raw: &Raw<'_>, given: &HeaderMap) -> Resul
         };
         let value = match parameter.kind {
             ParameterKind::List => {
-                let items = texts.iter().flat_map(|text| text.split(',')).map(str::trim).filter(|item| !item.is_empty());
+                let items =
+                    texts.iter().flat_map(|text| text.split(',')).map(str::trim).filter(|item| !item.is_empty());
                 Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
             }
             _ => typed(parameter, first)?,
@@ -177,8 +188,11 @@ fn parameters(declared: &[Parameter], raw: &Raw<'_>, given: &HeaderMap) -> Resul
 
 fn typed(parameter: &Parameter, text: &str) -> Result<Value> {
     let wrong = |wanted: &str| {
-        Error::bad_request(format!("An invalid value was used for the parameter `{}`: `{text}` is not {wanted}", parameter.name))
-            .with_detail(parameter.name.clone(), format!("should be {wanted}"))
+        Error::bad_request(format!(
+            "An invalid value was used for the parameter `{}`: `{text}` is not {wanted}",
+            parameter.name
+        ))
+        .with_detail(parameter.name.clone(), format!("should be {wanted}"))
     };
     let value = match parameter.kind {
         ParameterKind::Boolean => Value::Bool(read_flag(text).ok_or_else(|| wrong("true or false"))?),
@@ -193,7 +207,9 @@ fn typed(parameter: &Parameter, text: &str) -> Result<Value> {
         return Ok(value);
     }
     let known = parameter.values.iter().find(|known| known.eq_ignore_ascii_case(text.trim()));
-    known.map(|known| Value::String(known.clone())).ok_or_else(|| wrong(&format!("one of {}", parameter.values.join(", "))))
+    known
+        .map(|known| Value::String(known.clone()))
+        .ok_or_else(|| wrong(&format!("one of {}", parameter.values.join(", "))))
 }
 
 fn read_flag(text: &str) -> Option<bool> {
@@ -208,7 +224,10 @@ fn read_flag(text: &str) -> Option<bool> {
 fn parameter_filters(declared: &[Parameter], query: &Values) -> Result<Option<Expr>> {
     let mut parts = Vec::new();
     for parameter in declared {
-        let (Some(template), Some(value)) = (&parameter.filter, query.get(&parameter.name).and_then(scalar_text)) else { continue };
+        let (Some(template), Some(value)) = (&parameter.filter, query.get(&parameter.name).and_then(scalar_text))
+        else {
+            continue;
+        };
         let escaped = value.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
         let value = if template.to_ascii_uppercase().contains(" LIKE ") { escaped } else { value };
         let text = template.replace("{}", &value.replace('\'', "''"));
@@ -224,15 +243,18 @@ fn page_request(sealer: &Sealer, instance: i64, identity: &str, raw: &Raw<'_>) -
             .filter(|text| !text.is_empty())
             .map(|text| {
                 text.trim().parse::<u64>().map_err(|_| {
-                    Error::bad_request(format!("An invalid value was used for the parameter `{name}`: `{text}` is not a whole number"))
-                        .with_detail(name, "should be a whole number")
+                    Error::bad_request(format!(
+                        "An invalid value was used for the parameter `{name}`: `{text}` is not a whole number"
+                    ))
+                    .with_detail(name, "should be a whole number")
                 })
             })
             .transpose()
     };
     let size = whole("pageSize")?;
     if let Some(size) = size.filter(|size| *size == 0 || *size > MAX_PAGE) {
-        return Err(Error::bad_request(format!("pageSize {size} is out of range")).with_detail("pageSize", format!("should be 1 to {MAX_PAGE}")));
+        return Err(Error::bad_request(format!("pageSize {size} is out of range"))
+            .with_detail("pageSize", format!("should be 1 to {MAX_PAGE}")));
     }
     if let Some(token) = raw.one("nextPage").filter(|token| !token.is_empty()) {
         let (position, earlier) = page::open(sealer, instance, identity, token)?;
@@ -253,12 +275,15 @@ fn checked_body(request: &RequestKind, body: Value) -> Result<Value> {
         },
         RequestKind::Object(members) => {
             let Value::Object(given) = body else {
-                return Err(Error::bad_request("The body should be a JSON object").with_detail("", "should be an object"));
+                return Err(
+                    Error::bad_request("The body should be a JSON object").with_detail("", "should be an object")
+                );
             };
             let mut error: Option<Error> = None;
             for (name, required) in members {
                 if *required && given.get(name).is_none_or(|value| value.is_null() || value.as_str() == Some("")) {
-                    let earlier = error.take().unwrap_or_else(|| Error::bad_request(format!("The body needs `{name}`")));
+                    let earlier =
+                        error.take().unwrap_or_else(|| Error::bad_request(format!("The body needs `{name}`")));
                     error = Some(earlier.with_detail(format!("/{name}"), "is required"));
                 }
             }

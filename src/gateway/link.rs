@@ -49,7 +49,13 @@ impl Wanted {
 
 impl Gateway {
     /// Adds our own link to a link record.
-    pub(super) fn add_links(&self, instance: &InstanceRecord, root: &str, mut wanted: Wanted, record: &mut Map<String, Value>) {
+    pub(super) fn add_links(
+        &self,
+        instance: &InstanceRecord,
+        root: &str,
+        mut wanted: Wanted,
+        record: &mut Map<String, Value>,
+    ) {
         let life = i64::try_from(self.config.links.ttl_s).unwrap_or(i64::MAX / 2_000);
         wanted.instance = instance.id;
         wanted.ends = self.clock.now().timestamp() + life;

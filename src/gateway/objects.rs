@@ -37,7 +37,10 @@ impl Gateway {
 
     async fn ping(&self, call: &Call) -> Result<Answer> {
         if call.instance.disabled {
-            return Err(Error::new(Kind::Forbidden, "This instance is disabled; enable it with PUT /instances/{id}/enabled"));
+            return Err(Error::new(
+                Kind::Forbidden,
+                "This instance is disabled; enable it with PUT /instances/{id}/enabled",
+            ));
         }
         let (element, connection) = self.connected(call)?;
         self.engine.probe(&element, &connection, call.deadline).await?;
@@ -74,7 +77,9 @@ impl Gateway {
         }
         let resource = element.plans.iter().find(|(resource, _)| resource.eq_ignore_ascii_case(name));
         let (object, plan) = match resource {
-            Some((resource, plan)) => (native_object(&element, resource).unwrap_or_else(|| name.to_owned()), Some(plan)),
+            Some((resource, plan)) => {
+                (native_object(&element, resource).unwrap_or_else(|| name.to_owned()), Some(plan))
+            }
             None => (name.to_owned(), None),
         };
         let fields = self.engine.describe(&element, &connection, &object, call.deadline).await?;

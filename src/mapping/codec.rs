@@ -121,16 +121,17 @@ impl Codec {
         };
         match word.as_str() {
             "words" => {
-                let pairs = argument
-                    .as_object()
-                    .ok_or_else(|| CompileError::new("should be an object from uniform words to the provider's").below(word))?;
-                let pairs: Vec<(Value, Value)> = pairs
-                    .iter()
-                    .map(|(uniform, provider)| (scalar_key(uniform), provider.clone()))
-                    .collect();
+                let pairs = argument.as_object().ok_or_else(|| {
+                    CompileError::new("should be an object from uniform words to the provider's").below(word)
+                })?;
+                let pairs: Vec<(Value, Value)> =
+                    pairs.iter().map(|(uniform, provider)| (scalar_key(uniform), provider.clone())).collect();
                 for (index, (_, provider)) in pairs.iter().enumerate() {
                     if pairs.iter().skip(index + 1).any(|(_, other)| other == provider) {
-                        return Err(CompileError::new(format!("`{provider}` stands for two words, so it cannot be read back")).below(word));
+                        return Err(CompileError::new(format!(
+                            "`{provider}` stands for two words, so it cannot be read back"
+                        ))
+                        .below(word));
                     }
                 }
                 let pass = object.get("otherwise").and_then(Value::as_str) == Some("pass");
@@ -142,7 +143,9 @@ impl Codec {
             _ => {
                 let path = |key: &str| {
                     let source = argument.get(key).and_then(Value::as_str).ok_or_else(|| {
-                        CompileError::new(format!("`{key}` is missing")).hint(format!("add `{key}`: a path")).below(word)
+                        CompileError::new(format!("`{key}` is missing"))
+                            .hint(format!("add `{key}`: a path"))
+                            .below(word)
                     })?;
                     Path::compile(source).map_err(|error| error.below(key).below(word))
                 };
@@ -155,7 +158,12 @@ impl Codec {
     pub fn is_two_way(&self) -> bool {
         !matches!(
             self,
-            Self::Equals(_) | Self::Constant(_) | Self::ParentPathId | Self::MediaType | Self::Extension | Self::JoinPath { .. }
+            Self::Equals(_)
+                | Self::Constant(_)
+                | Self::ParentPathId
+                | Self::MediaType
+                | Self::Extension
+                | Self::JoinPath { .. }
         )
     }
 
@@ -298,9 +306,7 @@ impl Codec {
             | Self::ParentPathId
             | Self::MediaType
             | Self::Extension
-            | Self::JoinPath { .. } => {
-                Err(ApplyError::new("cannot be written"))
-            }
+            | Self::JoinPath { .. } => Err(ApplyError::new("cannot be written")),
         }
     }
 }
@@ -344,7 +350,10 @@ fn read_integer(value: &Value) -> Option<Value> {
         }
         Value::String(text) => {
             let text = text.trim();
-            text.parse::<i64>().map(Value::from).ok().or_else(|| read_integer(&Value::Number(Number::from_f64(text.parse().ok()?)?)))
+            text.parse::<i64>()
+                .map(Value::from)
+                .ok()
+                .or_else(|| read_integer(&Value::Number(Number::from_f64(text.parse().ok()?)?)))
         }
         _ => None,
     }

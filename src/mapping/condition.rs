@@ -46,7 +46,9 @@ impl Condition {
                     .map(|(index, item)| Self::compile(item).map_err(|error| error.below(&index.to_string())))
                     .collect::<Result<_, _>>()?,
             )),
-            _ => Err(CompileError::new("a condition is a reference, `!` and a reference, an object of values, or a list of these")),
+            _ => Err(CompileError::new(
+                "a condition is a reference, `!` and a reference, an object of values, or a list of these",
+            )),
         }
     }
 
@@ -130,8 +132,12 @@ impl Match {
                 Test::Present(wanted) => values.iter().any(|value| !value.is_null()) == *wanted,
                 Test::Is(wanted) => values.contains(&wanted),
                 Test::OneOf(wanted) => values.iter().any(|value| wanted.contains(value)),
-                Test::StartsWith(text) => values.iter().filter_map(|value| value.as_str()).any(|value| value.starts_with(text)),
-                Test::Contains(text) => values.iter().filter_map(|value| value.as_str()).any(|value| value.contains(text)),
+                Test::StartsWith(text) => {
+                    values.iter().filter_map(|value| value.as_str()).any(|value| value.starts_with(text))
+                }
+                Test::Contains(text) => {
+                    values.iter().filter_map(|value| value.as_str()).any(|value| value.contains(text))
+                }
             }
         })
     }
@@ -151,13 +157,14 @@ fn compile_named_test(object: &Map<String, Value>) -> Result<Test, CompileError>
     let (Some((word, argument)), None) = (members.next(), members.next()) else {
         return Err(CompileError::new("a test has exactly one word").hint(known));
     };
-    let text = || {
-        argument.as_str().map(str::to_owned).ok_or_else(|| CompileError::new("should be a text").below(word))
-    };
+    let text = || argument.as_str().map(str::to_owned).ok_or_else(|| CompileError::new("should be a text").below(word));
     match word.as_str() {
         "startsWith" => text().map(Test::StartsWith),
         "contains" => text().map(Test::Contains),
-        "present" => argument.as_bool().map(Test::Present).ok_or_else(|| CompileError::new("should be true or false").below(word)),
+        "present" => argument
+            .as_bool()
+            .map(Test::Present)
+            .ok_or_else(|| CompileError::new("should be true or false").below(word)),
         _ => Err(CompileError::new(format!("unknown test `{word}`")).hint(known)),
     }
 }

@@ -102,9 +102,8 @@ impl Path {
     pub fn all<'a>(&self, value: &'a Value) -> Vec<&'a Value> {
         match &self.form {
             Form::Singular(_) => self.get(value).into_iter().collect(),
-            Form::General(query) => {
-                js_path_process(query, value).map_or_else(|_| Vec::new(), |found| found.into_iter().map(|one| one.val()).collect())
-            }
+            Form::General(query) => js_path_process(query, value)
+                .map_or_else(|_| Vec::new(), |found| found.into_iter().map(|one| one.val()).collect()),
         }
     }
 

@@ -180,9 +180,7 @@ impl Plan {
 
     /// Whether a line or an ignored path takes the member `name` of the open map's object.
     fn names(&self, depth: usize, name: &str) -> bool {
-        let takes = |path: &Path| {
-            matches!(path.steps().and_then(|steps| steps.get(depth)), Some(super::path::Step::Key(key)) if key == name)
-        };
+        let takes = |path: &Path| matches!(path.steps().and_then(|steps| steps.get(depth)), Some(super::path::Step::Key(key)) if key == name);
         self.lines.iter().any(|line| takes(&line.path)) || self.ignored.iter().any(takes)
     }
 
@@ -204,7 +202,14 @@ impl Plan {
         if problems.is_empty() { Ok(record) } else { Err(problems) }
     }
 
-    fn write_member(&self, name: &str, value: &Value, mode: WriteMode, record: &mut Value, problems: &mut Vec<FieldProblem>) {
+    fn write_member(
+        &self,
+        name: &str,
+        value: &Value,
+        mode: WriteMode,
+        record: &mut Value,
+        problems: &mut Vec<FieldProblem>,
+    ) {
         if let Some(open) = self.open.as_ref().filter(|open| open.field == name) {
             match value {
                 Value::Object(members) => {
@@ -234,7 +239,9 @@ impl Plan {
                         }
                     }
                     Value::Null => {}
-                    _ => problems.push(FieldProblem { name: name.to_owned(), detail: "should be an object".to_owned() }),
+                    _ => {
+                        problems.push(FieldProblem { name: name.to_owned(), detail: "should be an object".to_owned() })
+                    }
                 }
                 return;
             }
@@ -299,7 +306,8 @@ impl Plan {
                 found = true;
             }
             if !found {
-                let open = self.open.as_ref().and_then(|open| field.strip_prefix(open.field.as_str())?.strip_prefix('.'));
+                let open =
+                    self.open.as_ref().and_then(|open| field.strip_prefix(open.field.as_str())?.strip_prefix('.'));
                 if let Some(own) = open {
                     add(own);
                 }
@@ -331,7 +339,9 @@ mod tests {
     use super::*;
 
     fn plan() -> Plan {
-        let line = |name: &str, path: &str, codec: Codec, access| Line::new(name, Path::compile(path).unwrap(), codec, access).unwrap();
+        let line = |name: &str, path: &str, codec: Codec, access| {
+            Line::new(name, Path::compile(path).unwrap(), codec, access).unwrap()
+        };
         Plan {
             lines: vec![
                 line("id", "$.id", Codec::Text, Access::Read),
@@ -339,7 +349,11 @@ mod tests {
                 line("address.city", "$.properties.city", Codec::Text, Access::ReadWrite),
                 line("points", "$.properties.points", Codec::IntegerText, Access::ReadWrite),
             ],
-            open: Some(Open { field: "customFields".into(), path: Path::compile("$.properties").unwrap(), endings: vec![] }),
+            open: Some(Open {
+                field: "customFields".into(),
+                path: Path::compile("$.properties").unwrap(),
+                endings: vec![],
+            }),
             ignored: vec![Path::compile("$.properties.hs_object_id").unwrap()],
             unsupported: vec![("fax".into(), "the provider keeps no fax number".into())],
             constants: vec![],
@@ -351,7 +365,10 @@ mod tests {
         let plan = plan();
         let native = json!({"id": "1", "properties": {"firstname": "Ada", "city": null, "points": "7", "colour": "red", "hs_object_id": "1"}});
         let uniform = plan.read(&native, false, false);
-        assert_eq!(Value::Object(uniform.clone()), json!({"id": "1", "firstName": "Ada", "points": 7, "customFields": {"colour": "red"}}));
+        assert_eq!(
+            Value::Object(uniform.clone()),
+            json!({"id": "1", "firstName": "Ada", "points": 7, "customFields": {"colour": "red"}})
+        );
         let written = plan.write(&uniform, WriteMode::Create).unwrap();
         assert_eq!(written, json!({"properties": {"firstname": "Ada", "points": "7", "colour": "red"}}));
     }

@@ -155,11 +155,7 @@ impl Reference {
     /// Its value in `scope`; `None` when it is absent or null.
     pub fn value(&self, scope: &dyn Scope) -> Option<Value> {
         let found = scope.value(self.root, &self.key);
-        let mut value = found
-            .as_deref()
-            .and_then(|root| self.path.get(root))
-            .filter(|value| !value.is_null())
-            .cloned();
+        let mut value = found.as_deref().and_then(|root| self.path.get(root)).filter(|value| !value.is_null()).cloned();
         for filter in &self.filters {
             value = apply(filter, value);
         }
@@ -186,7 +182,9 @@ fn compile_filter(filter: &str, source: &str) -> Result<Filter, CompileError> {
         "rootless" => Filter::Rootless,
         "datetime" => Filter::DateTime,
         _ => match filter.strip_prefix("default:") {
-            Some(text) => Filter::Default(serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))),
+            Some(text) => {
+                Filter::Default(serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())))
+            }
             None => {
                 return Err(CompileError::new(format!("`{{{source}}}`: unknown filter `{filter}`"))
                     .hint(format!("known: {}", FILTERS.join(", "))));
@@ -253,7 +251,9 @@ impl TextTemplate {
                 rest = after;
             } else if let Some(after) = from.strip_prefix('{') {
                 let Some((inside, after)) = after.split_once('}') else {
-                    return Err(CompileError::new(format!("`{source}`: a brace is not closed")).hint("write {{ for a brace"));
+                    return Err(
+                        CompileError::new(format!("`{source}`: a brace is not closed")).hint("write {{ for a brace")
+                    );
                 };
                 if !literal.is_empty() {
                     parts.push(Part::Literal(std::mem::take(&mut literal)));
@@ -261,7 +261,8 @@ impl TextTemplate {
                 parts.push(Part::Reference(Reference::compile(inside)?));
                 rest = after;
             } else {
-                return Err(CompileError::new(format!("`{source}`: a closing brace without an opening one")).hint("write }} for a brace"));
+                return Err(CompileError::new(format!("`{source}`: a closing brace without an opening one"))
+                    .hint("write }} for a brace"));
             }
         }
         literal.push_str(rest);

@@ -37,7 +37,9 @@ impl Engine {
         object: &str,
         deadline: Instant,
     ) -> Result<Arc<Vec<FieldDescription>>> {
-        let Some((describe, call)) = element.describe.as_ref().and_then(|describe| Some((describe, describe.fields.as_ref()?))) else {
+        let Some((describe, call)) =
+            element.describe.as_ref().and_then(|describe| Some((describe, describe.fields.as_ref()?)))
+        else {
             return Ok(Arc::default());
         };
         let key = (connection.instance_id, object.to_lowercase());

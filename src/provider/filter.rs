@@ -11,7 +11,10 @@ use crate::{
     },
     error::{Error, Result},
     mapping::{Codec, Line},
-    query::{self, Column, ColumnKind, Encoder, Expr, Operator, Operators, Order, RenderError, Value, filter_groups, odata, soql},
+    query::{
+        self, Column, ColumnKind, Encoder, Expr, Operator, Operators, Order, RenderError, Value, filter_groups, odata,
+        soql,
+    },
 };
 
 /// Names of a mapping file's own conditions, which are the provider's and never a model's.
@@ -64,7 +67,8 @@ pub(super) fn part(operation: &Operation, invocation: &Invocation, described: &[
         if let Some(local) = local {
             if filtering.otherwise == Otherwise::Refuse {
                 render(&filtering, &filter, &resolve)?;
-                return Err(Error::bad_request("Unsupported query: this filter cannot be handed to the provider").with_detail("where", local.to_string()));
+                return Err(Error::bad_request("Unsupported query: this filter cannot be handed to the provider")
+                    .with_detail("where", local.to_string()));
             }
             parted.local = Some(local);
         }
@@ -89,7 +93,8 @@ pub(super) fn part(operation: &Operation, invocation: &Invocation, described: &[
             }
         }
     }
-    parted.local = Expr::all(parted.local.into_iter().chain(invocation.local_filter.clone()).collect()).map(|expr| names.normalised(expr));
+    parted.local = Expr::all(parted.local.into_iter().chain(invocation.local_filter.clone()).collect())
+        .map(|expr| names.normalised(expr));
     if !invocation.order.is_empty() {
         for order in &invocation.order {
             names.known(&order.field)?;
@@ -103,7 +108,8 @@ pub(super) fn part(operation: &Operation, invocation: &Invocation, described: &[
         match rendered {
             Some(rendered) if filtering.orders => parted.order = Some(rendered?),
             _ if filtering.otherwise == Otherwise::Refuse => {
-                return Err(Error::bad_request("This provider cannot order these records").with_detail("orderBy", "leave it out"));
+                return Err(Error::bad_request("This provider cannot order these records")
+                    .with_detail("orderBy", "leave it out"));
             }
             _ => parted.local_order.clone_from(&invocation.order),
         }
@@ -198,7 +204,12 @@ impl<'a> Names<'a> {
         if native.is_none()
             && let Some(line) = self.line(name)
         {
-            return Ok(Column { name: line.column.clone(), kind: self.kind(line), operators: self.operators(), encode: encoder(line) });
+            return Ok(Column {
+                name: line.column.clone(),
+                kind: self.kind(line),
+                operators: self.operators(),
+                encode: encoder(line),
+            });
         }
         let provider = native.map(str::to_owned).or_else(|| self.own(name)).unwrap_or_else(|| name.to_owned());
         let described = self.described.iter().find(|field| field.name.eq_ignore_ascii_case(&provider));

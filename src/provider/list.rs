@@ -80,8 +80,10 @@ impl Engine {
             at = following;
         }
         if drop > 0 && next.is_some() {
-            return Err(Error::bad_request("That page is too far from the beginning to be counted off; follow the page tokens instead")
-                .with_detail("page", "use nextPage with the Elements-Next-Page-Token of the page before"));
+            return Err(Error::bad_request(
+                "That page is too far from the beginning to be counted off; follow the page tokens instead",
+            )
+            .with_detail("page", "use nextPage with the Elements-Next-Page-Token of the page before"));
         }
         if parted.local.is_some() {
             total = None;
@@ -109,7 +111,8 @@ impl Engine {
         let mut records: Vec<Value> = Vec::new();
         loop {
             let page = self.page(element, connection, invocation, &mut scope, &at).await?;
-            let accepted = page.items.iter().filter_map(|item| accept(invocation, operation, item, parted).map(Value::Object));
+            let accepted =
+                page.items.iter().filter_map(|item| accept(invocation, operation, item, parted).map(Value::Object));
             records.extend(accepted);
             if records.len() as u64 > parted.max {
                 return Err(Error::bad_request(format!(
@@ -158,7 +161,9 @@ impl Engine {
             .flat_map(|paging| &paging.next)
             .find(|call| continuing && call.when.as_ref().is_none_or(|when| when.holds(scope)));
         let (answer, call) = match following {
-            Some(call) => (self.json(element, connection, call, scope, &operation.errors, invocation.deadline).await?, call),
+            Some(call) => {
+                (self.json(element, connection, call, scope, &operation.errors, invocation.deadline).await?, call)
+            }
             None => self.steps_json(element, connection, operation, scope, invocation.deadline).await?,
         };
         let items = items(call, &answer)?;
@@ -198,7 +203,9 @@ pub(super) fn items(call: &Call, answer: &Value) -> Result<Vec<Value>> {
     let list = match call.answer.items.get(answer) {
         Some(Value::Array(items)) => items.clone(),
         None | Some(Value::Null) => Vec::new(),
-        Some(_) => return Err(Error::new(Kind::ProviderFailed, "The provider's answer has no list where one should be")),
+        Some(_) => {
+            return Err(Error::new(Kind::ProviderFailed, "The provider's answer has no list where one should be"));
+        }
     };
     Ok(list
         .into_iter()
@@ -214,12 +221,18 @@ pub(super) fn next_position(paging: &Paging, answer: &Value, count: u64, at: &Po
         return None;
     }
     if let Some(path) = &paging.cursor {
-        let cursor = path.get(answer).and_then(crate::mapping::codec::scalar_text).filter(|cursor| !cursor.is_empty())?;
+        let cursor =
+            path.get(answer).and_then(crate::mapping::codec::scalar_text).filter(|cursor| !cursor.is_empty())?;
         return Some(Position { cursor: Some(cursor), offset: at.offset + count, skip: 0, page: at.page });
     }
     if paging.offset {
         let more = said.unwrap_or(count >= at.page);
-        return (more && count > 0).then(|| Position { cursor: None, offset: at.offset + count, skip: 0, page: at.page });
+        return (more && count > 0).then(|| Position {
+            cursor: None,
+            offset: at.offset + count,
+            skip: 0,
+            page: at.page,
+        });
     }
     None
 }
@@ -227,9 +240,10 @@ pub(super) fn next_position(paging: &Paging, answer: &Value, count: u64, at: &Po
 /// The page size the caller gets, and a remark when it is not the one asked for.
 fn page_size(paging: Option<&Paging>, wanted: u64) -> (u64, Option<String>) {
     match paging {
-        Some(paging) if wanted > paging.max => {
-            (paging.max, Some(format!("pageSize {wanted} is more than this element allows and was lowered to {}", paging.max)))
-        }
+        Some(paging) if wanted > paging.max => (
+            paging.max,
+            Some(format!("pageSize {wanted} is more than this element allows and was lowered to {}", paging.max)),
+        ),
         _ => (wanted.max(1), None),
     }
 }

@@ -22,7 +22,9 @@ pub(super) fn encode(parts: &[Part], scope: &CallScope<'_>, file: Option<Body>) 
     let mut middle: Option<Body> = None;
     for part in parts {
         let out = if middle.is_some() { &mut tail } else { &mut head };
-        out.extend_from_slice(format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"", quoted(&part.name)).as_bytes());
+        out.extend_from_slice(
+            format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"", quoted(&part.name)).as_bytes(),
+        );
         if let Some(template) = &part.file_name
             && let Some(name) = template.render(scope).map_err(|error| unfilled(&error))?
         {
@@ -40,7 +42,8 @@ pub(super) fn encode(parts: &[Part], scope: &CallScope<'_>, file: Option<Body>) 
         }
     }
     tail.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
-    let content_type = HeaderValue::from_str(&format!("multipart/form-data; boundary={boundary}")).map_err(Error::internal)?;
+    let content_type =
+        HeaderValue::from_str(&format!("multipart/form-data; boundary={boundary}")).map_err(Error::internal)?;
     let body = match middle {
         None | Some(Body::Empty) => {
             head.extend_from_slice(&tail);

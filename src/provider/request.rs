@@ -42,8 +42,9 @@ impl Engine {
                     .value(scope)
                     .and_then(|value| scalar_text(&value))
                     .ok_or_else(|| Error::new(Kind::ProviderFailed, "The provider gave no address of the next page"))?;
-                outbound::given(&base, &given)
-                    .map_err(|error| Error::new(Kind::ProviderFailed, "The provider's next page lies outside its API").with_source(error))?
+                outbound::given(&base, &given).map_err(|error| {
+                    Error::new(Kind::ProviderFailed, "The provider's next page lies outside its API").with_source(error)
+                })?
             }
         };
         for (name, template) in &call.query {
@@ -63,7 +64,10 @@ impl Engine {
             CallBody::None | CallBody::File | CallBody::Multipart(_) => Body::Empty,
             CallBody::Json(template) => {
                 headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
-                let value = template.render(scope).map_err(|error| unfilled(&error))?.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+                let value = template
+                    .render(scope)
+                    .map_err(|error| unfilled(&error))?
+                    .unwrap_or_else(|| Value::Object(serde_json::Map::new()));
                 Body::Bytes(serde_json::to_vec(&value).map_err(Error::internal)?.into())
             }
             CallBody::Form(template) => {
@@ -97,7 +101,12 @@ impl Engine {
 }
 
 /// Puts the element's credentials on a request.
-pub(super) fn authorize(request: &mut Request, element: &Element, connection: &Connection, token: Option<&Token>) -> Result<()> {
+pub(super) fn authorize(
+    request: &mut Request,
+    element: &Element,
+    connection: &Connection,
+    token: Option<&Token>,
+) -> Result<()> {
     let secret = |key: &str| {
         connection
             .secrets
@@ -113,7 +122,11 @@ pub(super) fn authorize(request: &mut Request, element: &Element, connection: &C
         }
         Authentication::Basic(spec) => {
             use base64::Engine as _;
-            let pair = format!("{}:{}", secret(&spec.username).unwrap_or_default(), secret(&spec.password).unwrap_or_default());
+            let pair = format!(
+                "{}:{}",
+                secret(&spec.username).unwrap_or_default(),
+                secret(&spec.password).unwrap_or_default()
+            );
             (header::AUTHORIZATION, format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)))
         }
         Authentication::ApiKey { header, prefix, key } => {
@@ -121,8 +134,9 @@ pub(super) fn authorize(request: &mut Request, element: &Element, connection: &C
             (name, format!("{prefix}{}", secret(key).unwrap_or_default()))
         }
     };
-    let mut value = HeaderValue::from_str(&value)
-        .map_err(|_| Error::new(Kind::ReauthRequired, "The stored credentials hold characters that no header can carry"))?;
+    let mut value = HeaderValue::from_str(&value).map_err(|_| {
+        Error::new(Kind::ReauthRequired, "The stored credentials hold characters that no header can carry")
+    })?;
     value.set_sensitive(true);
     request.headers.insert(name.clone(), value);
     request.sensitive.push(name);
@@ -130,14 +144,16 @@ pub(super) fn authorize(request: &mut Request, element: &Element, connection: &C
 }
 
 /// Puts the uploaded file into a request whose call carries one.
-pub(super) fn attach(request: &mut Request, call: &Call, scope: &CallScope<'_>, upload: &mut Option<Prepared>) -> Result<()> {
+pub(super) fn attach(
+    request: &mut Request,
+    call: &Call,
+    scope: &CallScope<'_>,
+    upload: &mut Option<Prepared>,
+) -> Result<()> {
     match &call.body {
         CallBody::File => {
             let file = take(upload)?;
-            request
-                .headers
-                .entry(header::CONTENT_TYPE)
-                .or_insert(HeaderValue::from_static("application/octet-stream"));
+            request.headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/octet-stream"));
             request.body = file;
         }
         CallBody::Multipart(parts) => {
@@ -196,7 +212,8 @@ pub(super) async fn prepare(upload: Upload) -> Result<Prepared> {
 }
 
 fn wrong_size(announced: u64) -> Error {
-    Error::bad_request(format!("The file is not of the announced size, {announced} bytes")).with_detail("size", "should be the file's size in bytes")
+    Error::bad_request(format!("The file is not of the announced size, {announced} bytes"))
+        .with_detail("size", "should be the file's size in bytes")
 }
 
 fn broken_upload(error: std::io::Error) -> Error {
@@ -207,8 +224,11 @@ fn take(upload: &mut Option<Prepared>) -> Result<Body> {
     match upload {
         Some(Prepared::Small(bytes)) => Ok(Body::Bytes(bytes.clone())),
         Some(Prepared::Large(body)) => body.take().ok_or_else(|| {
-            Error::new(Kind::Unavailable, "The provider wanted the file again, which only the sender can do: please send it once more")
-                .with_retry_after(std::time::Duration::from_secs(1))
+            Error::new(
+                Kind::Unavailable,
+                "The provider wanted the file again, which only the sender can do: please send it once more",
+            )
+            .with_retry_after(std::time::Duration::from_secs(1))
         }),
         None => Err(Error::bad_request("The request carries no file")),
     }
@@ -220,7 +240,9 @@ fn header_value(value: &Value) -> Result<HeaderValue> {
         Value::Object(_) | Value::Array(_) => ascii_json(value),
         other => scalar_text(other).unwrap_or_default(),
     };
-    HeaderValue::from_str(&text).map_err(|_| Error::bad_request("A value that has to travel in a header holds characters that no header can carry"))
+    HeaderValue::from_str(&text).map_err(|_| {
+        Error::bad_request("A value that has to travel in a header holds characters that no header can carry")
+    })
 }
 
 /// JSON with everything beyond ASCII (and DEL) escaped.
@@ -241,12 +263,15 @@ fn ascii_json(value: &Value) -> String {
 /// The root of a host's URLs for this connection.
 fn base_url(element: &Element, connection: &Connection, name: &str, scope: &CallScope<'_>) -> Result<Url> {
     let host = find_host(element, name)?;
-    let configured = |key: &str| connection.configuration.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let configured =
+        |key: &str| connection.configuration.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     let default = |host: &HostSpec| -> Result<Url> {
         let template = TextTemplate::compile(&host.url).map_err(Error::internal)?;
         let text = template
             .render(scope as &dyn Scope)
-            .map_err(|error| Error::bad_request(format!("The instance's configuration is not complete: {}", error.message)))?
+            .map_err(|error| {
+                Error::bad_request(format!("The instance's configuration is not complete: {}", error.message))
+            })?
             .unwrap_or_default();
         parse_base(&format!("{}{}", text.trim_end_matches('/'), host.path))
     };
@@ -260,7 +285,11 @@ fn base_url(element: &Element, connection: &Connection, name: &str, scope: &Call
         if let Some(moved) = configured(&api.configuration) {
             let moved = parse_base(moved)?;
             if default(api).is_ok_and(|usual| usual.origin() != moved.origin()) {
-                return parse_base(&format!("{}{}", moved.origin().ascii_serialization(), own.path().trim_end_matches('/')));
+                return parse_base(&format!(
+                    "{}{}",
+                    moved.origin().ascii_serialization(),
+                    own.path().trim_end_matches('/')
+                ));
             }
         }
     }
@@ -286,7 +315,9 @@ fn template_url(base: &Url, template: &TextTemplate, scope: &CallScope<'_>) -> R
         })
         .map_err(|error| unfilled(&error))?
         .unwrap_or_default();
-    outbound::below(base, &path).map_err(|error| Error::bad_request("The request names something that no provider URL can hold").with_source(error))
+    outbound::below(base, &path).map_err(|error| {
+        Error::bad_request("The request names something that no provider URL can hold").with_source(error)
+    })
 }
 
 #[cfg(test)]

@@ -68,7 +68,8 @@ impl Engine {
             scope.select = Some(select(&operation, &invocation, &described, &parted));
         }
         if let Some(upload) = &upload {
-            let mut tell = |key: &str, value: Option<Value>| value.map(|value| scope.file.insert(key.to_owned(), value));
+            let mut tell =
+                |key: &str, value: Option<Value>| value.map(|value| scope.file.insert(key.to_owned(), value));
             tell("size", upload.size.map(Value::from));
             tell("contentType", upload.content_type.clone().map(Value::String));
         }
@@ -84,7 +85,15 @@ impl Engine {
             None => None,
         };
         let last = self
-            .steps(element, connection, &operation, &mut scope, &mut upload, Some(&invocation.pass), invocation.deadline)
+            .steps(
+                element,
+                connection,
+                &operation,
+                &mut scope,
+                &mut upload,
+                Some(&invocation.pass),
+                invocation.deadline,
+            )
             .await?;
         match (&operation.hub.answer, last) {
             (AnswerKind::File, Last::Stream(response)) => Ok(file(response, scope.target.name.take())),
@@ -93,7 +102,10 @@ impl Engine {
                 Some(found) if found.is_object() => Ok(Outcome::Record(invocation.shape(found))),
                 _ => Err(Error::new(Kind::ProviderFailed, "The provider's answer holds no record")),
             },
-            (_, _) => Err(Error::internal(format!("the mapping of `{}` answers in another form than its hub says", operation.hub.id()))),
+            (_, _) => Err(Error::internal(format!(
+                "the mapping of `{}` answers in another form than its hub says",
+                operation.hub.id()
+            ))),
         }
     }
 
@@ -225,7 +237,8 @@ fn record(operation: &Operation, invocation: &Invocation) -> Result<Value> {
     }
     let mode = if operation.hub.method == "POST" { WriteMode::Create } else { WriteMode::Update };
     operation.plan.write(body, mode).map_err(|problems| {
-        let told: Vec<String> = problems.iter().map(|problem| format!("`{}`: {}", problem.name, problem.detail)).collect();
+        let told: Vec<String> =
+            problems.iter().map(|problem| format!("`{}`: {}", problem.name, problem.detail)).collect();
         let error = Error::bad_request(format!("The body has fields that cannot be written: {}", told.join("; ")));
         problems.into_iter().fold(error, |error, problem| {
             error.with_detail(format!("/{}", problem.name.replace('.', "/")), problem.detail)
@@ -242,7 +255,8 @@ fn select(operation: &Operation, invocation: &Invocation, described: &[FieldDesc
         }
     } else {
         // A filter or an order made here needs every field it may name.
-        let fields: &[String] = if parted.local.is_some() || !parted.local_order.is_empty() { &[] } else { &invocation.fields };
+        let fields: &[String] =
+            if parted.local.is_some() || !parted.local_order.is_empty() { &[] } else { &invocation.fields };
         let mut names = operation.plan.select(fields);
         let open = operation.plan.open.as_ref().map(|open| open.field.as_str());
         if open.is_some_and(|open| fields.is_empty() || fields.iter().any(|field| field == open)) {

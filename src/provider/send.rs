@@ -103,9 +103,10 @@ impl Engine {
     /// An answer's body as JSON; an empty one is null.
     pub(super) async fn decode(&self, response: Response) -> Result<Value> {
         let body = collect(response.body, self.limits.response_bytes).await.map_err(|error| match error.kind() {
-            Kind::PayloadTooLarge => {
-                Error::new(Kind::ProviderFailed, format!("The provider's answer is longer than {} bytes", self.limits.response_bytes))
-            }
+            Kind::PayloadTooLarge => Error::new(
+                Kind::ProviderFailed,
+                format!("The provider's answer is longer than {} bytes", self.limits.response_bytes),
+            ),
             _ => error,
         })?;
         if body.iter().all(u8::is_ascii_whitespace) {
@@ -125,9 +126,8 @@ struct Verdict {
 
 /// What an error answer means: the call's rules, the operation's, the element's, then the table of statuses.
 fn judge(element: &Element, call: &Call, rules: &[ErrorRule], status: StatusCode, body: &Bytes) -> Verdict {
-    let document: Value = serde_json::from_slice(body).unwrap_or_else(|_| {
-        Value::String(String::from_utf8_lossy(body).chars().take(MESSAGE_CHARS).collect())
-    });
+    let document: Value = serde_json::from_slice(body)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).chars().take(MESSAGE_CHARS).collect()));
     let first = |paths: &[crate::mapping::Path]| {
         paths.iter().find_map(|path| path.get(&document).and_then(scalar_text)).filter(|text| !text.is_empty())
     };

@@ -80,12 +80,15 @@ impl Engine {
 }
 
 fn missing_path() -> Error {
-    Error::bad_request("The parameter `path` is required").with_detail("path", "should be an absolute path, like /folder/file.txt")
+    Error::bad_request("The parameter `path` is required")
+        .with_detail("path", "should be an absolute path, like /folder/file.txt")
 }
 
 /// An absolute path without a slash at its end; refuses what could climb.
 pub(super) fn normal(path: &str) -> Result<String> {
-    let wrong = |detail: &str| Error::bad_request(format!("`{path}` is not a usable path: {detail}")).with_detail("path", detail.to_owned());
+    let wrong = |detail: &str| {
+        Error::bad_request(format!("`{path}` is not a usable path: {detail}")).with_detail("path", detail.to_owned())
+    };
     if !path.starts_with('/') {
         return Err(wrong("it should begin with /"));
     }
@@ -123,21 +126,25 @@ impl Finder<'_, '_> {
 
     /// Whether the operation cannot do without one of these.
     fn insists(&self, root: Root, keys: &[&str]) -> bool {
-        self.operation.needs.iter().any(|(needed, key, optional)| *needed == root && !optional && keys.contains(&key.as_str()))
+        self.operation
+            .needs
+            .iter()
+            .any(|(needed, key, optional)| *needed == root && !optional && keys.contains(&key.as_str()))
     }
 
     async fn by_id(&self, id: &str, kind: Option<&'static str>) -> Result<Place> {
         match self.addressing.by {
             By::Path => {
                 if self.addressing.reference.as_ref().is_some_and(|prefix| id.starts_with(prefix.as_str())) {
-                    if self.needs(Root::Target, &["path", "name", "parentPath", "parentId", "id"]) || self.operation.hub.destination {
+                    if self.needs(Root::Target, &["path", "name", "parentPath", "parentId", "id"])
+                        || self.operation.hub.destination
+                    {
                         return self.identify(id).await;
                     }
                     return Ok(Place { reference: Some(id.to_owned()), kind, ..Place::default() });
                 }
-                let path = decode_path_id(id).ok_or_else(|| {
-                    Error::not_found(format!("No file or folder has the id `{id}`"))
-                })?;
+                let path = decode_path_id(id)
+                    .ok_or_else(|| Error::not_found(format!("No file or folder has the id `{id}`")))?;
                 Ok(place_of_path(&normal(&path)?, kind))
             }
             By::Id => {
@@ -157,7 +164,11 @@ impl Finder<'_, '_> {
                 let Some(folder) = folder else { return Ok(place_of_path(path, kind)) };
                 let folder = match decode_path_id(folder) {
                     Some(path) => normal(&path)?,
-                    None => self.identify(folder).await?.path.ok_or_else(|| Error::not_found("The folder of `folderId` has no path"))?,
+                    None => self
+                        .identify(folder)
+                        .await?
+                        .path
+                        .ok_or_else(|| Error::not_found("The folder of `folderId` has no path"))?,
                 };
                 let name = name_of(path).ok_or_else(missing_path)?;
                 Ok(place_of_path(&normal(&format!("{folder}/{name}"))?, kind))
@@ -212,7 +223,9 @@ impl Finder<'_, '_> {
         for segment in path.split('/').filter(|segment| !segment.is_empty()) {
             at = match self.child(&at, segment, Some("folder")).await? {
                 Some((id, "folder")) => id,
-                Some(_) => return Err(Error::new(Kind::Conflict, format!("`{segment}` in `{path}` is a file, not a folder"))),
+                Some(_) => {
+                    return Err(Error::new(Kind::Conflict, format!("`{segment}` in `{path}` is a file, not a folder")));
+                }
                 None if make => self.make_folder(&at, segment).await?,
                 None => return Err(Error::not_found(format!("No folder is at `{path}`"))),
             };
@@ -222,19 +235,19 @@ impl Finder<'_, '_> {
 
     /// Makes a folder; when somebody else just made it, theirs is taken.
     async fn make_folder(&self, parent: &str, name: &str) -> Result<String> {
-        let call = self
-            .addressing
-            .create_folder
-            .as_ref()
-            .ok_or_else(|| Error::not_found(format!("No folder `{name}` is there, and this element cannot make one")))?;
+        let call = self.addressing.create_folder.as_ref().ok_or_else(|| {
+            Error::not_found(format!("No folder `{name}` is there, and this element cannot make one"))
+        })?;
         let mut scope = CallScope::bare(self.connection);
         scope.folder.insert("id".to_owned(), Value::String(parent.to_owned()));
         scope.folder.insert("name".to_owned(), Value::String(name.to_owned()));
         match self.engine.json(self.element, self.connection, call, &scope, &[], self.deadline).await {
             Ok(answer) => {
-                let record = call.answer.record.get(&answer).map(|record| self.addressing.plan.read(record, false, false));
+                let record =
+                    call.answer.record.get(&answer).map(|record| self.addressing.plan.read(record, false, false));
                 let id = record.as_ref().and_then(|record| record.get("id")).and_then(Value::as_str);
-                id.map(str::to_owned).ok_or_else(|| Error::new(Kind::ProviderFailed, "The provider made a folder without an id"))
+                id.map(str::to_owned)
+                    .ok_or_else(|| Error::new(Kind::ProviderFailed, "The provider made a folder without an id"))
             }
             Err(error) if error.kind() == Kind::Conflict => match self.child(parent, name, Some("folder")).await? {
                 Some((id, "folder")) => Ok(id),
@@ -245,7 +258,12 @@ impl Finder<'_, '_> {
     }
 
     /// The child of a folder with this name: its id and kind. Names are compared exactly first, then without case.
-    async fn child(&self, folder: &str, name: &str, kind: Option<&'static str>) -> Result<Option<(String, &'static str)>> {
+    async fn child(
+        &self,
+        folder: &str,
+        name: &str,
+        kind: Option<&'static str>,
+    ) -> Result<Option<(String, &'static str)>> {
         let Some((call, paging)) = &self.addressing.children else {
             return Err(Error::internal(format!("element `{}` cannot list children", self.element.key)));
         };
@@ -275,7 +293,9 @@ impl Finder<'_, '_> {
                 None => return Ok(similar),
             }
         }
-        Err(Error::bad_request(format!("The folder of `{name}` is too large to look through; address the item by its id")))
+        Err(Error::bad_request(format!(
+            "The folder of `{name}` is too large to look through; address the item by its id"
+        )))
     }
 
     /// Asks the provider what a reference is.
@@ -314,7 +334,8 @@ impl Finder<'_, '_> {
         let path = text("path").map(normal).transpose()?;
         let name = text("name");
         if let Some(name) = name.filter(|name| name.contains('/')) {
-            return Err(Error::bad_request(format!("`{name}` is not a name: it holds a /")).with_detail("/name", "should be a single name; use `path` to move"));
+            return Err(Error::bad_request(format!("`{name}` is not a name: it holds a /"))
+                .with_detail("/name", "should be a single name; use `path` to move"));
         }
         if path.is_none() && name.is_none() {
             return Ok(Place::default());
@@ -332,7 +353,9 @@ impl Finder<'_, '_> {
         let current_name = name_of(&current);
         let moved = path.filter(|path| copies || *path != current);
         let wanted = match (moved, name) {
-            (Some(path), Some(name)) if name_of(&path).as_deref() != Some(name) && current_name.as_deref() != Some(name) => {
+            (Some(path), Some(name))
+                if name_of(&path).as_deref() != Some(name) && current_name.as_deref() != Some(name) =>
+            {
                 Some(format!("{}/{name}", parent(&path).unwrap_or("/").trim_end_matches('/')))
             }
             (Some(path), _) => Some(path),
@@ -343,7 +366,8 @@ impl Finder<'_, '_> {
         };
         let Some(wanted) = wanted else { return Ok(Place::default()) };
         if wanted == "/" {
-            return Err(Error::bad_request("Nothing can become the root folder").with_detail("/path", "should name a place below /"));
+            return Err(Error::bad_request("Nothing can become the root folder")
+                .with_detail("/path", "should name a place below /"));
         }
         if !by_id {
             return Ok(place_of_path(&wanted, target.kind));
