@@ -195,14 +195,14 @@ impl Default for Limits {
 pub struct Engine {
     transport: Arc<dyn Transport>,
     limits: Limits,
-    descriptions: moka::future::Cache<(i64, String), Arc<Vec<FieldDescription>>>,
+    descriptions: moka::sync::Cache<(i64, String), Arc<Vec<FieldDescription>>>,
 }
 
 impl Engine {
     /// An engine over `transport`.
     pub fn new(transport: Arc<dyn Transport>, limits: Limits) -> Self {
         let descriptions =
-            moka::future::Cache::builder().max_capacity(2_000).time_to_live(Duration::from_secs(300)).build();
+            moka::sync::Cache::builder().max_capacity(2_000).time_to_live(Duration::from_secs(300)).build();
         Self { transport, limits, descriptions }
     }
 
@@ -218,17 +218,11 @@ impl Engine {
 
     /// Forgets what is known of an instance's objects.
     pub fn forget(&self, instance_id: i64) {
-        let stale: Vec<_> = self
-            .descriptions
-            .iter()
-            .filter(|(key, _)| key.0 == instance_id)
-            .map(|(key, _)| key.as_ref().clone())
-            .collect();
-        let descriptions = self.descriptions.clone();
-        for key in stale {
-            // A moka invalidation is synchronous in effect; the future only runs housekeeping.
-            let descriptions = descriptions.clone();
-            futures_util::FutureExt::now_or_never(async move { descriptions.invalidate(&key).await });
+        // At most a few thousand entries are ever here, and an instance rarely changes.
+        for (key, _) in &self.descriptions {
+            if key.0 == instance_id {
+                self.descriptions.invalidate(key.as_ref());
+            }
         }
     }
 }

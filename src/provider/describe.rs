@@ -43,7 +43,7 @@ impl Engine {
             return Ok(Arc::default());
         };
         let key = (connection.instance_id, object.to_lowercase());
-        if let Some(known) = self.descriptions.get(&key).await {
+        if let Some(known) = self.descriptions.get(&key) {
             return Ok(known);
         }
         let mut scope = CallScope::bare(connection);
@@ -55,7 +55,7 @@ impl Engine {
         let fields = Arc::new(fields);
         // Instance 0 is a connection that is only being made: nothing of it is kept.
         if connection.instance_id != 0 {
-            self.descriptions.insert(key, Arc::clone(&fields)).await;
+            self.descriptions.insert(key, Arc::clone(&fields));
         }
         Ok(fields)
     }
