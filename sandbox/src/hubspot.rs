@@ -95,6 +95,7 @@ pub(crate) fn build(core: &Arc<Core>) -> Provider {
     let account = Arc::new(api::Account::new(Arc::clone(core)));
     let router = Router::new()
         .route("/crm/v3/{*path}", any(api::crm))
+        .route("/crm-object-schemas/v3/{*path}", any(api::crm))
         .route("/oauth/v1/access-tokens/{token}", get(tokens::access))
         .route("/oauth/v1/refresh-tokens/{token}", get(tokens::refresh).delete(tokens::revoke))
         .with_state(Arc::clone(&account));

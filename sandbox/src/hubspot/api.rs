@@ -52,7 +52,7 @@ impl Account {
     }
 }
 
-/// Everything under `/crm/v3`.
+/// Everything under `/crm/v3`, and the schemas at their newer place.
 pub(super) async fn crm(
     State(account): State<Arc<Account>>,
     OriginalUri(uri): OriginalUri,
@@ -60,7 +60,8 @@ pub(super) async fn crm(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let path = uri.path().strip_prefix("/crm/v3").unwrap_or_default();
+    let own = uri.path().strip_prefix("/crm-object-schemas/v3");
+    let path = own.or_else(|| uri.path().strip_prefix("/crm/v3")).unwrap_or_default();
     let segments: Vec<String> = path
         .split('/')
         .filter(|segment| !segment.is_empty())

@@ -39,12 +39,15 @@ pub(super) async fn data(
     match segments.split_first() {
         None => call.versions().unwrap_or_else(IntoResponse::into_response),
         Some((version, rest)) => {
-            let answer = call.caller().and_then(|caller| {
-                if *version == format!("v{VERSION}") { call.route(rest, &caller) } else { Err(Failure::missing()) }
-            });
-            let used = org.count();
+            // Who is not let in is not counted.
+            let caller = match call.caller() {
+                Ok(caller) => caller,
+                Err(failure) => return failure.into_response(),
+            };
+            let known = *version == format!("v{VERSION}");
+            let answer = if known { call.route(rest, &caller) } else { Err(Failure::missing()) };
+            let usage = format!("api-usage={}/{DAILY_CALLS}", org.count());
             let answer = answer.unwrap_or_else(IntoResponse::into_response);
-            let usage = format!("api-usage={used}/{DAILY_CALLS}");
             http::with_header(answer, HeaderName::from_static("sforce-limit-info"), &usage)
         }
     }

@@ -329,6 +329,7 @@ async fn owners_and_own_object_types_are_listed() {
     let (_, schemas) = get(&account, "/crm/v3/schemas").await;
     assert_eq!(schemas["results"][0]["fullyQualifiedName"], "p1000001_my_object");
     assert_eq!(get(&account, "/crm/v3/schemas/2-1000101").await.1["name"], "my_object");
+    assert_eq!(get(&account, "/crm-object-schemas/v3/schemas").await.1, schemas);
     assert_eq!(get(&account, "/crm/v3/schemas/contacts").await.0, 404);
 }
 

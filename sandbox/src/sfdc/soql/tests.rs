@@ -199,3 +199,63 @@ fn deep_nesting_is_refused_without_harm() {
     let text = format!("SELECT Id FROM Contact WHERE {}LastName = 'a'{}", "(".repeat(5000), ")".repeat(5000));
     assert_eq!(refusal(&text).0, "QUERY_TOO_COMPLICATED");
 }
+
+/// Whatever is asked, there is an answer or a refusal.
+#[test]
+fn no_query_does_harm() {
+    const WORDS: [&str; 40] = [
+        "SELECT",
+        "FROM",
+        "WHERE",
+        "Id",
+        "Name",
+        "Contact",
+        "Account.Name",
+        "AND",
+        "OR",
+        "NOT",
+        "IN",
+        "LIKE",
+        "=",
+        "!=",
+        "<",
+        ">=",
+        "(",
+        ")",
+        ",",
+        "'a'",
+        "'\\'",
+        "'",
+        "5",
+        "-1.5e9",
+        "2024-01-01",
+        "2024-01-01T00:00:00Z",
+        "null",
+        "TRUE",
+        "TODAY",
+        "LAST_N_DAYS:99999",
+        "ORDER",
+        "BY",
+        "DESC",
+        "NULLS",
+        "LAST",
+        "LIMIT",
+        "OFFSET",
+        "COUNT()",
+        "FIELDS(ALL)",
+        "é",
+    ];
+    let mut seed: u64 = 7;
+    for _ in 0..3000 {
+        let mut text = String::from(if seed % 3 == 0 { "SELECT Id FROM Contact WHERE " } else { "" });
+        for _ in 0..seed % 12 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            text.push_str(WORDS[usize::try_from(seed >> 33).unwrap() % WORDS.len()]);
+            text.push(' ');
+        }
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        if let Ok(query) = parse(&text) {
+            drop(check(&query, &Schema::new(), now()));
+        }
+    }
+}
