@@ -1,0 +1,211 @@
+//! The documents hub: the same steps with the same expectations on every element.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::support::{Gateway, encoded, send};
+
+const ELEMENTS: [&str; 2] = ["dropbox", "box"];
+
+fn id(record: &Value) -> String {
+    record["id"].as_str().unwrap_or_else(|| panic!("no id: {record}")).to_owned()
+}
+
+#[tokio::test]
+async fn a_file_lives_the_same_life_everywhere() {
+    let hub = Gateway::demo();
+    for element in ELEMENTS {
+        // Made with its missing parents.
+        let made = hub.upload(element, "/hubs/documents/files?path=/Life/deep%20er/plan.txt", b"first").await.expect(200).body;
+        assert_eq!(made["name"], "plan.txt", "{element}");
+        assert_eq!(made["path"], "/Life/deep er/plan.txt", "{element}");
+        assert_eq!(made["size"], 5, "{element}");
+        assert_eq!(made["directory"], false, "{element}");
+        assert_eq!(made["properties"]["mimeType"], "text/plain", "{element}");
+        assert!(made["createdDate"].is_i64() && made["modifiedDate"].is_i64(), "{element}: {made}");
+        assert!(made.get("raw").is_none() && made.get("extension").is_none(), "{element}: {made}");
+
+        // Read by path and by id, in both spellings.
+        let read = hub.get(element, "/hubs/documents/files?path=/Life/deep%20er/plan.txt").await.expect(200);
+        assert_eq!(read.bytes, b"first", "{element}");
+        assert_eq!(read.header("content-type"), "text/plain", "{element}");
+        assert!(read.header("content-disposition").contains("plan.txt"), "{element}");
+        let by_id = format!("/files/{}", id(&made));
+        assert_eq!(hub.get(element, &by_id).await.expect(200).bytes, b"first", "{element}");
+        let metadata = hub.get(element, &format!("{by_id}/metadata?raw=true&isoDates=true")).await.expect(200).body;
+        assert!(metadata["modifiedDate"].as_str().unwrap().ends_with('Z'), "{element}: {metadata}");
+        assert!(metadata["raw"].is_object(), "{element}");
+
+        // Over what is there only on demand.
+        let again = hub.upload(element, "/files?path=/Life/deep%20er/plan.txt", b"second").await.expect(409);
+        assert!(again.body["message"].as_str().unwrap().contains("overwrite=true"), "{element}: {}", again.body);
+        hub.upload(element, "/files?path=/Life/deep%20er/plan.txt&overwrite=true", b"second").await.expect(200);
+        assert_eq!(hub.get(element, &by_id).await.expect(200).bytes, b"second", "{element}");
+
+        // Renamed, moved, copied.
+        let renamed = hub.json(element, Method::PATCH, &format!("{by_id}/metadata"), &json!({"name": "plan b.txt"})).await.expect(200).body;
+        assert_eq!(renamed["path"], "/Life/deep er/plan b.txt", "{element}");
+        let by_path = "/hubs/documents/files/metadata?path=/Life/deep%20er/plan%20b.txt";
+        let moved = hub.json(element, Method::PATCH, by_path, &json!({"path": "/Life/plan c.txt"})).await.expect(200).body;
+        assert_eq!(moved["path"], "/Life/plan c.txt", "{element}");
+        let same = hub.json(element, Method::PATCH, &format!("/files/{}/metadata", id(&moved)), &moved).await.expect(200).body;
+        assert_eq!(same["path"], moved["path"], "{element}: a record sent back changes nothing");
+        let copied = hub.json(element, Method::POST, &format!("/files/{}/copy", id(&moved)), &json!({"path": "/Life/copy.txt"})).await.expect(200).body;
+        assert_eq!(copied["path"], "/Life/copy.txt", "{element}");
+        assert_eq!(hub.get(element, "/files?path=/Life/copy.txt").await.expect(200).bytes, b"second", "{element}");
+        let onto = format!("/files/{}/copy", id(&moved));
+        hub.json(element, Method::POST, &onto, &json!({"path": "/Life/copy.txt"})).await.expect(409);
+        hub.json(element, Method::POST, &format!("{onto}?overwrite=true"), &json!({"path": "/Life/copy.txt"})).await.expect(200);
+        let itself = hub.json(element, Method::POST, &format!("{onto}?overwrite=true"), &json!({"path": "/Life/plan c.txt"})).await;
+        assert_eq!(itself.status, 400, "{element}: {}", itself.body);
+        assert_eq!(hub.get(element, "/files?path=/Life/plan%20c.txt").await.expect(200).bytes, b"second", "{element}: still there");
+
+        // Gone, by path and by id; folders go by their id too.
+        hub.delete(element, "/hubs/documents/files?path=/Life/copy.txt").await.expect(200);
+        assert_eq!(hub.get(element, "/files/metadata?path=/Life/copy.txt").await.status, 404, "{element}");
+        hub.delete(element, &format!("/files/{}", id(&moved))).await.expect(200);
+        let folder = hub.get(element, "/folders/metadata?path=/Life/deep%20er").await.expect(200).body;
+        assert_eq!(folder["directory"], true, "{element}");
+        hub.delete(element, &format!("/files/{}", id(&folder))).await.expect(200);
+        hub.get(element, &format!("/folders/{}/metadata", id(&folder))).await.expect(404);
+    }
+}
+
+#[tokio::test]
+async fn folders_are_made_listed_copied_and_deleted() {
+    let hub = Gateway::demo();
+    for element in ELEMENTS {
+        let made = hub.json(element, Method::POST, "/hubs/documents/folders", &json!({"path": "/Tree/a", "name": "a", "directory": true})).await.expect(200).body;
+        assert_eq!((&made["path"], &made["directory"]), (&json!("/Tree/a"), &json!(true)), "{element}");
+        hub.json(element, Method::POST, "/folders", &json!({"path": "/Tree/a"})).await.expect(409);
+        let wrong = hub.json(element, Method::POST, "/folders", &json!({"path": "/Tree/x", "name": "y"})).await.expect(400);
+        assert_eq!(wrong.body["message"], "Folder name provided and folder name in path do not match", "{element}");
+        for (name, size) in [("one.txt", 1), ("two.csv", 2), ("three.txt", 3), ("Four.txt", 4)] {
+            hub.upload(element, &format!("/files?path=/Tree/a/{name}"), &vec![b'x'; size]).await.expect(200);
+        }
+        let listed = hub.get(element, "/hubs/documents/folders/contents?path=/Tree/a").await.expect(200);
+        let mut names = listed.names();
+        names.sort();
+        assert_eq!(names, ["Four.txt", "one.txt", "three.txt", "two.csv"], "{element}");
+        assert_eq!(listed.header("elements-returned-count"), "4", "{element}");
+        assert_eq!(listed.header("elements-next-page-token"), "", "{element}");
+        assert_eq!(hub.get(element, &format!("/folders/{}/contents", id(&made))).await.expect(200).list().len(), 4, "{element}");
+
+        // Two pages of two are one page of four, by token and by number.
+        let first = hub.get(element, "/folders/contents?path=/Tree/a&pageSize=2&nextPage=").await.expect(200);
+        let token = first.header("elements-next-page-token").to_owned();
+        assert!(!token.is_empty(), "{element}");
+        let second = hub.get(element, &format!("/folders/contents?path=/Tree/a&pageSize=2&page=1&nextPage={token}")).await.expect(200);
+        assert_eq!(second.header("elements-next-page-token"), "", "{element}");
+        let both: Vec<Value> = first.list().iter().chain(second.list()).cloned().collect();
+        assert_eq!(&both, hub.get(element, "/folders/contents?path=/Tree/a&pageSize=4").await.expect(200).list(), "{element}");
+        assert_eq!(hub.get(element, "/folders/contents?path=/Tree/a&pageSize=2&page=2").await.expect(200).list(), second.list(), "{element}");
+        assert!(hub.get(element, "/folders/contents?path=/Tree/a&pageSize=2&page=9").await.expect(200).list().is_empty(), "{element}");
+        hub.get(element, &format!("/folders/contents?path=/Tree&nextPage={token}")).await.expect(400);
+
+        // Filters and order that no provider of these knows.
+        for (filter, expected) in [
+            ("extension='.csv'", vec!["two.csv"]),
+            ("name like 't%'", vec!["three.txt", "two.csv"]),
+            ("name IN ('one.txt','nope')", vec!["one.txt"]),
+            ("mimeType='text/plain' and size > 2", vec!["Four.txt", "three.txt"]),
+            ("directory='true'", vec![]),
+        ] {
+            let path = format!("/folders/contents?path=/Tree/a&where={}&orderBy=name", encoded(filter));
+            let found = hub.get(element, &path).await.expect(200);
+            assert_eq!(found.names(), expected, "{element}: {filter}");
+        }
+        let filtered = format!("/folders/contents?path=/Tree/a&pageSize=1&where={}", encoded("extension='txt'"));
+        let mut found = Vec::new();
+        let mut token = String::new();
+        loop {
+            let page = hub.get(element, &format!("{filtered}&nextPage={token}")).await.expect(200);
+            assert_eq!(page.list().len(), 1, "{element}");
+            found.extend(page.names());
+            token = page.header("elements-next-page-token").to_owned();
+            if token.is_empty() {
+                break;
+            }
+        }
+        found.sort();
+        assert_eq!(found, ["Four.txt", "one.txt", "three.txt"], "{element}");
+        let unknown = hub.get(element, &format!("/folders/contents?path=/Tree/a&where={}", encoded("nam='x'"))).await.expect(400);
+        assert!(unknown.body["message"].as_str().unwrap().contains("`name`"), "{element}: {}", unknown.body);
+        hub.get(element, &format!("/folders/contents?path=/Tree/a&where={}", encoded("name='x"))).await.expect(400);
+        let largest = hub.get(element, "/folders/contents?path=/Tree/a&orderBy=size%20desc&pageSize=2").await.expect(200);
+        assert_eq!(largest.names(), ["Four.txt", "three.txt"], "{element}");
+        assert_eq!(largest.header("elements-next-page-token").is_empty(), false, "{element}");
+
+        // Searching sees names below the folder.
+        let found = hub.get(element, "/hubs/documents/search?path=/Tree&text=three").await.expect(200);
+        assert_eq!(found.names(), ["three.txt"], "{element}");
+        hub.get(element, "/search?path=/NoSuchFolder&text=three").await.expect(400);
+
+        let copy = hub.json(element, Method::POST, "/folders/copy?path=/Tree/a", &json!({"path": "/Tree/b"})).await.expect(200).body;
+        assert_eq!(copy["path"], "/Tree/b", "{element}");
+        assert_eq!(hub.get(element, "/folders/contents?path=/Tree/b").await.expect(200).list().len(), 4, "{element}");
+        let renamed = hub.json(element, Method::PATCH, &format!("/folders/{}/metadata", id(&copy)), &json!({"name": "c"})).await.expect(200).body;
+        assert_eq!(renamed["path"], "/Tree/c", "{element}");
+        hub.delete(element, "/hubs/documents/folders?path=/Tree/c").await.expect(200);
+        hub.get(element, "/folders/contents?path=/Tree/c").await.expect(404);
+        let root = hub.get(element, "/folders/metadata?path=/").await.expect(200).body;
+        assert_eq!((&root["path"], &root["directory"]), (&json!("/"), &json!(true)), "{element}");
+        assert!(hub.get(element, "/folders/contents?path=/").await.expect(200).names().contains(&"Tree".to_owned()), "{element}");
+    }
+}
+
+#[tokio::test]
+async fn links_download_without_credentials_until_they_are_spoiled() {
+    let hub = Gateway::demo();
+    for element in ELEMENTS {
+        hub.upload(element, "/files?path=/Links/a.txt", b"for all").await.expect(200);
+        let link = hub.get(element, "/hubs/documents/files/links?path=/Links/a.txt").await.expect(200).body;
+        assert!(link["providerViewLink"].as_str().unwrap().starts_with("http"), "{element}: {link}");
+        let again = hub.get(element, "/files/links?path=/Links/a.txt").await.expect(200).body;
+        assert_eq!(link["providerViewLink"], again["providerViewLink"], "{element}: an existing link stays");
+        let ours = link["cloudElementsLink"].as_str().unwrap();
+        let read = send(hub.bare(Method::GET, ours)).await.expect(200);
+        assert_eq!(read.bytes, b"for all", "{element}");
+        let part = send(hub.bare(Method::GET, ours).header("Range", "bytes=4-6")).await.expect(206);
+        assert_eq!(part.bytes, b"all", "{element}");
+        let mut spoiled = ours.to_owned();
+        let last = spoiled.pop().unwrap();
+        spoiled.push(if last == 'A' { 'B' } else { 'A' });
+        send(hub.bare(Method::GET, &spoiled)).await.expect(404);
+        hub.delete(element, "/files/links?path=/Links/a.txt").await.expect(200);
+        let bad = hub.get(element, "/files/links?path=/Links/a.txt&visibility=PASSWORD").await.expect(400);
+        assert!(bad.body["message"].as_str().unwrap().contains("You must supply a password"), "{element}");
+        hub.get(element, "/files/links?path=/Links/a.txt&expires=soon").await.expect(400);
+        hub.get(element, "/files/links?path=/Links/a.txt&visibility=NOBODY").await.expect(400);
+    }
+}
+
+#[tokio::test]
+async fn storage_account_and_ping_answer_everywhere() {
+    let hub = Gateway::demo();
+    for element in ELEMENTS {
+        let storage = hub.get(element, "/hubs/documents/storage").await.expect(200).body;
+        assert!(storage["total"].is_u64() && storage["used"].is_u64(), "{element}: {storage}");
+        let me = hub.get(element, "/me").await.expect(200).body;
+        assert!(me["id"].is_string() && me["name"].is_string(), "{element}: {me}");
+        let ping = hub.get(element, "/hubs/documents/ping").await.expect(200).body;
+        assert_eq!((&ping["endpoint"], &ping["valid"]), (&json!(element), &json!(true)));
+        assert!(ping["dateTime"].as_str().unwrap().ends_with('Z'));
+    }
+}
+
+#[tokio::test]
+async fn dropbox_ids_are_made_of_paths_and_its_own_are_taken_too() {
+    let hub = Gateway::demo();
+    let made = hub.upload("dropbox", "/files?path=/My%20Folder/a%2Bb.txt", b"x").await.expect(200).body;
+    assert_eq!(made["id"], "%252FMy%2BFolder%252Fa%252Bb.txt");
+    let own = made["refId"].as_str().unwrap();
+    assert!(own.starts_with("id:"));
+    for form in [made["id"].as_str().unwrap().to_owned(), encoded(made["id"].as_str().unwrap()), own.to_owned()] {
+        let metadata = hub.get("dropbox", &format!("/files/{form}/metadata")).await.expect(200).body;
+        assert_eq!(metadata["path"], "/My Folder/a+b.txt", "{form}");
+    }
+    let folder = hub.get("dropbox", "/folders/metadata?path=/my%20folder").await.expect(200).body;
+    let contents = hub.get("dropbox", &format!("/folders/{}/contents", folder["refId"].as_str().unwrap())).await.expect(200);
+    assert_eq!(contents.names(), ["a+b.txt"]);
+}
