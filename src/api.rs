@@ -3,10 +3,13 @@
 //! A request's way: [`server`] (connection, deadlines) ▸ [`front`] (request id, strictness, time limit, the last word
 //! on every answer) ▸ [`router`] ▸ extractors ▸ handler.
 
+pub mod auth;
+mod catalog;
 pub mod error;
 pub mod extract;
 mod front;
 mod health;
+mod page;
 pub mod server;
 pub mod serving;
 
@@ -39,7 +42,7 @@ pub fn operations_router(app: App, recorder: metrics_exporter_prometheus::Promet
 }
 
 fn contract() -> Router<App> {
-    Router::new()
+    Router::new().merge(catalog::routes())
 }
 
 fn finish(routes: Router<App>, app: App) -> Router {

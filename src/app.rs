@@ -1,5 +1,6 @@
 //! Composition root: builds everything from the configuration and hands out the parts.
 
+pub mod accounts;
 pub mod reload;
 
 use std::{ops::Deref, sync::Arc};
@@ -7,11 +8,13 @@ use std::{ops::Deref, sync::Arc};
 use arc_swap::ArcSwap;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::accounts::AccountDirectory;
 use crate::{
     catalog::{self, Catalog},
     clock::SharedClock,
     config::Config,
     error::{Error, Kind, Result},
+    instance::Directory,
     store::{self, Store},
 };
 
@@ -29,6 +32,10 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// Hubs and elements in force.
     pub catalog: catalog::Shared,
+    /// Users and organizations by secret.
+    pub accounts: AccountDirectory,
+    /// Instances by token.
+    pub directory: Arc<Directory>,
     /// Work that goes on without its caller; awaited at shutdown.
     pub tracker: TaskTracker,
     /// Cancelled when the process is asked to stop: readiness goes, no new connection is taken.
@@ -70,6 +77,8 @@ impl App {
         Self(Arc::new(Parts {
             config,
             clock,
+            accounts: AccountDirectory::new(Arc::clone(&store)),
+            directory: Arc::new(Directory::new(Arc::clone(&store))),
             store,
             catalog: Arc::new(ArcSwap::from_pointee(catalog)),
             tracker: TaskTracker::new(),
