@@ -16,6 +16,7 @@ use super::{
     failure::{Failure, session},
     org::{Caller, DAILY_CALLS, ORGANIZATION, Org, page_size, user_id},
     schema::Object,
+    time,
 };
 use crate::http::{self, Form};
 
@@ -82,6 +83,17 @@ impl Call<'_> {
             ["sobjects", object, "describe"] => {
                 let object = self.org.object(object)?;
                 self.only("GET", || Ok(http::json(200, &describe::full(object, &self.org.schema))))
+            }
+            ["sobjects", object, kind @ ("deleted" | "updated")] => {
+                let object = self.org.object(object)?;
+                let side = |name: &str| {
+                    let text = self.query.get(name).map(String::as_str).unwrap_or_default();
+                    time::moment(text)
+                        .ok_or_else(|| Failure::bad("MALFORMED_QUERY", format!("{name} is no date and time: {text}")))
+                };
+                self.only("GET", || {
+                    Ok(http::json(200, &self.org.changed(object, *kind == "deleted", side("start")?, side("end")?)?))
+                })
             }
             ["sobjects", object, id] => self.record(self.org.object(object)?, id, caller),
             ["sobjects", object, field, value] => self.keyed(self.org.object(object)?, field, value, caller),

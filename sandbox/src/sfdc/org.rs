@@ -18,6 +18,7 @@ use super::{
     schema::{Object, Schema},
     seed, soql,
     store::Tables,
+    time,
 };
 use crate::core::{Core, hold};
 
@@ -208,6 +209,41 @@ impl Org {
             return Err(invalid());
         }
         Ok(slice(&locator, &rows, from, page))
+    }
+
+    /// The records changed, or deleted, from one minute to before another.
+    pub(super) fn changed(
+        &self,
+        object: &Object,
+        deleted: bool,
+        start: DateTime<Utc>,
+        end: DateTime<Utc>,
+    ) -> Result<Value, Failure> {
+        let minute = |moment: DateTime<Utc>| moment.timestamp().div_euclid(60);
+        if minute(end) <= minute(start) {
+            let message = "endDate must be at least one minute greater than startDate";
+            return Err(Failure::bad("INVALID_REPLICATION_DATE", message));
+        }
+        let data = hold(&self.data);
+        let stamp =
+            |record: &record::Record| record.get("SystemModstamp").and_then(Value::as_str).and_then(time::moment);
+        let found = data
+            .tables
+            .records(object.name)
+            .filter(|record| record::is_deleted(record) == deleted)
+            .filter(|record| stamp(record).is_some_and(|at| (minute(start)..minute(end)).contains(&minute(at))));
+        let covered = time::written(end);
+        if deleted {
+            let found: Vec<Value> = found
+                .map(|record| json!({"id": record.get("Id"), "deletedDate": record.get("SystemModstamp")}))
+                .collect();
+            let earliest = "2024-01-01T00:00:00.000+0000";
+            return Ok(
+                json!({"deletedRecords": found, "earliestDateAvailable": earliest, "latestDateCovered": covered}),
+            );
+        }
+        let found: Vec<&Value> = found.filter_map(|record| record.get("Id")).collect();
+        Ok(json!({"ids": found, "latestDateCovered": covered}))
     }
 
     /// The user with this number.

@@ -345,3 +345,48 @@ async fn a_reset_brings_the_first_records_back() {
     let (_, count) = get(&org, "/query?q=SELECT+COUNT()+FROM+Contact").await;
     assert_eq!(count["totalSize"], 4);
 }
+
+#[tokio::test]
+async fn an_inactive_user_owns_nothing_new() {
+    let org = org().await;
+    let (_, body) = get(&org, "/query?q=SELECT+Id+FROM+User+WHERE+IsActive=false").await;
+    let owner = body["records"][0]["Id"].clone();
+    assert_eq!(refused(&org, "Contact", json!({"LastName": "x", "OwnerId": owner})).await.0, "INACTIVE_OWNER_OR_USER");
+}
+
+#[tokio::test]
+async fn changes_are_told_by_the_minute() {
+    let org = org().await;
+    let window = "start=2024-01-01T00:00:00%2B00:00&end=2024-01-02T00:00:00%2B00:00";
+    let (status, body) = get(&org, &format!("/sobjects/Contact/updated/?{window}")).await;
+    assert_eq!((status, body["ids"].as_array().unwrap().len()), (200, 4));
+    let (_, body) = get(&org, &format!("/sobjects/Contact/deleted/?{window}")).await;
+    assert_eq!(body["deletedRecords"], json!([]));
+    for bad in ["start=2024-01-02T00:00:00Z&end=2024-01-01T00:00:00Z", "start=2024-01-02T00:00:00Z", "start=x&end=y"] {
+        assert_eq!(get(&org, &format!("/sobjects/Contact/updated/?{bad}")).await.0, 400, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn an_end_user_consents_or_does_not() {
+    for key in ["sfdc", "hubspot"] {
+        let fixture = Fixture::new(key).await;
+        let ask = |decision: &str| {
+            let query = [
+                ("client_id", fixture.provider.client_id.as_str()),
+                ("response_type", "code"),
+                ("redirect_uri", REDIRECT),
+                ("scope", "api oauth"),
+                ("state", "s t"),
+                ("_decision", decision),
+            ];
+            fixture.client.get(fixture.provider.url("authorize")).query(&query).send()
+        };
+        let answer = ask("allow").await.unwrap();
+        assert_eq!(answer.status(), 302, "{key}");
+        let back = answer.headers()["location"].to_str().unwrap().to_owned();
+        assert!(back.starts_with(REDIRECT) && back.contains("code=") && back.contains("state=s+t"), "{back}");
+        let back = ask("deny").await.unwrap().headers()["location"].to_str().unwrap().to_owned();
+        assert!(back.contains("error=access_denied"), "{back}");
+    }
+}

@@ -188,6 +188,10 @@ fn fits(field: &Field, value: &mut Value, schema: &Schema, tables: &Tables) -> R
                 Some(record) if super::is_deleted(record) => {
                     return Err(Failure::bad("ENTITY_IS_DELETED", "entity is deleted").about([field.name]));
                 }
+                Some(user) if field.name == "OwnerId" && user.get("IsActive") == Some(&Value::Bool(false)) => {
+                    let message = format!("operation performed with inactive user [{id}] as owner");
+                    return Err(Failure::bad("INACTIVE_OWNER_OR_USER", message).about(Vec::<String>::new()));
+                }
                 Some(_) => *value = id.into(),
             }
         }
