@@ -1,6 +1,7 @@
 //! The objects of the organization and their fields, standard and custom.
 
 mod activities;
+mod build;
 mod custom;
 mod people;
 mod sales;
@@ -127,68 +128,6 @@ pub(super) struct Field {
 }
 
 impl Field {
-    fn new(name: &'static str, label: &'static str, kind: Kind) -> Self {
-        Self {
-            name,
-            label,
-            kind,
-            length: 0,
-            digits: (0, 0),
-            required: false,
-            createable: true,
-            updateable: true,
-            names: false,
-            choices: &[],
-            restricted: false,
-            preset: Preset::None,
-            refers: &[],
-            relationship: None,
-            part_of: None,
-            external: false,
-        }
-    }
-
-    fn required(mut self) -> Self {
-        self.required = true;
-        self
-    }
-
-    fn fixed(mut self) -> Self {
-        self.createable = false;
-        self.updateable = false;
-        self
-    }
-
-    fn create_only(mut self) -> Self {
-        self.updateable = false;
-        self
-    }
-
-    fn naming(mut self) -> Self {
-        self.names = true;
-        self
-    }
-
-    fn preset(mut self, preset: Preset) -> Self {
-        self.preset = preset;
-        self
-    }
-
-    fn part(mut self, compound: &'static str) -> Self {
-        self.part_of = Some(compound);
-        self
-    }
-
-    fn restricted(mut self) -> Self {
-        self.restricted = true;
-        self
-    }
-
-    fn external(mut self) -> Self {
-        self.external = true;
-        self
-    }
-
     /// Whether an administrator added it.
     pub(super) fn is_custom(&self) -> bool {
         self.name.ends_with("__c")
@@ -277,120 +216,6 @@ impl Schema {
     pub(super) fn of_id(&self, id: &str) -> Option<&Object> {
         self.0.iter().find(|object| id.starts_with(object.prefix))
     }
-}
-
-fn text(name: &'static str, label: &'static str, length: usize) -> Field {
-    Field { length, ..Field::new(name, label, Kind::Text) }
-}
-
-fn area(name: &'static str, label: &'static str, length: usize) -> Field {
-    Field { length, ..Field::new(name, label, Kind::Area) }
-}
-
-fn phone(name: &'static str, label: &'static str) -> Field {
-    Field { length: 40, ..Field::new(name, label, Kind::Phone) }
-}
-
-fn email(name: &'static str, label: &'static str) -> Field {
-    Field { length: 80, ..Field::new(name, label, Kind::Email) }
-}
-
-fn url(name: &'static str, label: &'static str) -> Field {
-    Field { length: 255, ..Field::new(name, label, Kind::Url) }
-}
-
-fn choice(name: &'static str, label: &'static str, choices: &'static [&'static str]) -> Field {
-    Field { length: 255, choices, ..Field::new(name, label, Kind::Picklist) }
-}
-
-fn flag(name: &'static str, label: &'static str) -> Field {
-    Field::new(name, label, Kind::Boolean).preset(Preset::Flag(false))
-}
-
-fn int(name: &'static str, label: &'static str) -> Field {
-    Field { digits: (8, 0), ..Field::new(name, label, Kind::Int) }
-}
-
-fn double(name: &'static str, label: &'static str, digits: (u32, u32)) -> Field {
-    Field { digits, ..Field::new(name, label, Kind::Double) }
-}
-
-fn currency(name: &'static str, label: &'static str) -> Field {
-    Field { digits: (18, 2), ..Field::new(name, label, Kind::Currency) }
-}
-
-fn date(name: &'static str, label: &'static str) -> Field {
-    Field::new(name, label, Kind::Date)
-}
-
-fn datetime(name: &'static str, label: &'static str) -> Field {
-    Field::new(name, label, Kind::DateTime)
-}
-
-fn reference(
-    name: &'static str,
-    label: &'static str,
-    relationship: &'static str,
-    refers: &'static [&'static str],
-) -> Field {
-    Field { length: 18, refers, relationship: Some(relationship), ..Field::new(name, label, Kind::Reference) }
-}
-
-/// The identifier and the deletion mark, which come first.
-fn head(label: &'static str) -> Vec<Field> {
-    let id = Field { length: 18, ..Field::new("Id", label, Kind::Id) };
-    vec![id.fixed(), flag("IsDeleted", "Deleted").fixed()]
-}
-
-/// The owner.
-fn owner(refers: &'static [&'static str]) -> Field {
-    reference("OwnerId", "Owner ID", "Owner", refers).preset(Preset::Creator)
-}
-
-/// The stamps every object has.
-fn stamps() -> Vec<Field> {
-    vec![
-        datetime("CreatedDate", "Created Date").fixed(),
-        reference("CreatedById", "Created By ID", "CreatedBy", &["User"]).fixed(),
-        datetime("LastModifiedDate", "Last Modified Date").fixed(),
-        reference("LastModifiedById", "Last Modified By ID", "LastModifiedBy", &["User"]).fixed(),
-        datetime("SystemModstamp", "System Modstamp").fixed(),
-    ]
-}
-
-/// The stamps of objects that people look at.
-fn views() -> Vec<Field> {
-    vec![
-        date("LastActivityDate", "Last Activity").fixed(),
-        datetime("LastViewedDate", "Last Viewed Date").fixed(),
-        datetime("LastReferencedDate", "Last Referenced Date").fixed(),
-    ]
-}
-
-/// One field's name and label.
-type Named = (&'static str, &'static str);
-
-/// An address: its parts, then the compound field that shows them together.
-fn address(parts: [Named; 5], compound: Named) -> Vec<Field> {
-    let [street, city, state, code, country] = parts;
-    vec![
-        area(street.0, street.1, 255).part(compound.0),
-        text(city.0, city.1, 40).part(compound.0),
-        text(state.0, state.1, 80).part(compound.0),
-        text(code.0, code.1, 20).part(compound.0),
-        text(country.0, country.1, 80).part(compound.0),
-        Field::new(compound.0, compound.1, Kind::Address).fixed(),
-    ]
-}
-
-/// A person's name: its parts, then the whole.
-fn person() -> Vec<Field> {
-    vec![
-        text("LastName", "Last Name", 80).required().part("Name"),
-        text("FirstName", "First Name", 40).part("Name"),
-        choice("Salutation", "Salutation", &["Mr.", "Ms.", "Mrs.", "Dr.", "Prof.", "Mx."]).part("Name"),
-        text("Name", "Full Name", 121).fixed().naming(),
-    ]
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! Tasks, events and notes.
 
-use super::{Field, Object, Preset, area, choice, date, datetime, flag, head, int, owner, reference, stamps, text};
+use super::{
+    Field, Object, Preset,
+    build::{area, choice, date, datetime, flag, head, int, owner, reference, stamps, text},
+};
 
 pub(super) fn objects() -> Vec<Object> {
     vec![task(), event(), note()]

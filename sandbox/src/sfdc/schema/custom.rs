@@ -1,6 +1,9 @@
 //! The object this organization's administrator has added.
 
-use super::{Object, area, choice, date, double, flag, head, owner, reference, stamps, text, views};
+use super::{
+    Object,
+    build::{area, choice, date, double, flag, head, owner, reference, stamps, text, views},
+};
 
 pub(super) fn objects() -> Vec<Object> {
     let mut fields = head("Record ID");

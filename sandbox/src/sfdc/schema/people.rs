@@ -1,6 +1,9 @@
 //! Users of the organization.
 
-use super::{Object, Preset, address, choice, datetime, email, flag, head, phone, reference, stamps, text, url};
+use super::{
+    Object, Preset,
+    build::{address, choice, datetime, email, flag, head, phone, reference, stamps, text, url},
+};
 
 pub(super) fn objects() -> Vec<Object> {
     vec![user()]

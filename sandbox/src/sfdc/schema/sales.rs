@@ -1,8 +1,11 @@
 //! Accounts, contacts, leads, opportunities and campaigns.
 
 use super::{
-    Field, Object, Preset, address, area, choice, currency, date, datetime, double, email, flag, head, int, owner,
-    person, phone, reference, stamps, text, url, views,
+    Field, Object, Preset,
+    build::{
+        address, area, choice, currency, date, datetime, double, email, flag, head, int, owner, person, phone,
+        reference, stamps, text, url, views,
+    },
 };
 
 const INDUSTRIES: &[&str] = &[
