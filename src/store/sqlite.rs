@@ -132,6 +132,9 @@ impl Store for SqliteStore {
     async fn close(&self) {
         self.read.close().await;
         self.write.close().await;
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(%error, "the lock file could not be unlocked");
+        }
     }
 }
 

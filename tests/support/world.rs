@@ -1,0 +1,162 @@
+//! One instance with an OAuth grant, in a real SQLite file, at a real token endpoint.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use hubgate::{
+    clock::{Clock as _, ShiftedClock},
+    error::{Error, Kind, Result},
+    grant::{self, Access, Grants, OAuth2},
+    store::{self, GrantRecord, NewAccount, NewGrant, NewInstance, Settings, Store},
+    upstream::{Body, Request, Response, Transport},
+};
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use crate::token_server::{Policy, TokenServer};
+
+/// Plain HTTP over a socket, nothing more.
+pub struct Network(reqwest::Client);
+
+impl Network {
+    #[expect(clippy::disallowed_methods, reason = "a test's own client, to loopback")]
+    pub fn new() -> Self {
+        // Whoever installed one before is as good.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+        Self(client.build().unwrap())
+    }
+}
+
+#[async_trait]
+impl Transport for Network {
+    async fn send(&self, request: Request) -> Result<Response> {
+        assert!(!request.follow_redirects && !request.retryable);
+        let Body::Bytes(body) = request.body else { panic!("a form") };
+        let call = self.0.request(request.method, request.url).headers(request.headers).body(body);
+        let unreachable = |error| Error::new(Kind::ProviderUnreachable, "unreachable").with_source(error);
+        let response = call.send().await.map_err(unreachable)?;
+        Ok(Response {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: response.bytes_stream().map_err(std::io::Error::other).boxed(),
+        })
+    }
+}
+
+pub fn secret(text: &str) -> SecretString {
+    SecretString::from(text.to_owned())
+}
+
+pub fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(30)
+}
+
+pub struct World {
+    pub dir: PathBuf,
+    pub clock: Arc<ShiftedClock>,
+    pub store: Arc<dyn Store>,
+    pub provider: Arc<TokenServer>,
+    pub oauth: Arc<OAuth2>,
+    pub id: i64,
+    /// The first refresh token.
+    pub refresh: String,
+    _temp: tempfile::TempDir,
+}
+
+pub async fn open(dir: &std::path::Path, clock: &Arc<ShiftedClock>) -> Arc<dyn Store> {
+    store::open(&Settings::new(dir), clock.clone()).await.unwrap()
+}
+
+impl World {
+    /// A fresh token that lives for an hour.
+    pub async fn new(policy: Policy) -> Self {
+        let basic = policy.basic;
+        let provider = Arc::new(TokenServer::start(policy).await);
+        let temp = tempfile::TempDir::new().unwrap();
+        let dir = temp.path().to_owned();
+        let clock = Arc::new(ShiftedClock::default());
+        let store = open(&dir, &clock).await;
+        let oauth = Arc::new(OAuth2 {
+            authorize_url: provider.url("/authorize"),
+            token_url: provider.url("/token"),
+            revoke_url: Some(provider.url("/revoke")),
+            client_auth: if basic { grant::ClientAuth::Basic } else { grant::ClientAuth::Body },
+            client_id: "client".to_owned(),
+            client_secret: Some(secret("canary-client-secret")),
+            redirect_uri: Some("https://app.example/cb".to_owned()),
+            capture: vec![("instance.url".to_owned(), "instance_url".to_owned())],
+            ..OAuth2::default()
+        });
+        let account = NewAccount { email: "a@example.com".to_owned(), ..NewAccount::default() };
+        let user = store.create_account(account).await.unwrap().user;
+        let (access, refresh) = provider.first();
+        let new = NewInstance {
+            organization_id: user.organization_id,
+            user_id: user.id,
+            element_key: "acmedocs".to_owned(),
+            grant: Some(NewGrant {
+                access: Some(secret(&access)),
+                refresh: Some(secret(&refresh)),
+                expires_at: Some(clock.now() + TimeDelta::hours(1)),
+                secret: None,
+            }),
+            ..NewInstance::default()
+        };
+        let id = store.insert_instance(new).await.unwrap().id;
+        Self { dir, clock, store, provider, oauth, id, refresh, _temp: temp }
+    }
+
+    pub fn grants(&self) -> Grants {
+        self.node(grant::Settings::default()).0
+    }
+
+    pub fn node(&self, settings: grant::Settings) -> (Grants, TaskTracker) {
+        Self::over(self.store.clone(), &self.clock, settings)
+    }
+
+    pub fn over(store: Arc<dyn Store>, clock: &Arc<ShiftedClock>, settings: grant::Settings) -> (Grants, TaskTracker) {
+        let tracker = TaskTracker::new();
+        (Grants::new(store, Arc::new(Network::new()), clock.clone(), settings, tracker.clone()), tracker)
+    }
+
+    /// As after a crash: the store is closed and opened again.
+    pub async fn reopen(&mut self) {
+        self.store.close().await;
+        self.store = open(&self.dir, &self.clock).await;
+    }
+
+    pub async fn row(&self) -> GrantRecord {
+        self.store.grant(self.id).await.unwrap().unwrap()
+    }
+
+    pub async fn access(&self, grants: &Grants) -> Result<Access> {
+        grants.access(self.id, &self.oauth, soon()).await
+    }
+
+    pub fn pass(&self, time: TimeDelta) {
+        self.clock.shift(time);
+    }
+
+    /// Past the end of a token that lives for an hour.
+    pub fn expire(&self) {
+        self.pass(TimeDelta::minutes(61));
+    }
+
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// Whether the provider's API takes this token.
+    pub fn works(&self, access: &Access) -> bool {
+        self.provider.api(access.token.expose_secret())
+    }
+
+    /// Whether the provider would still honour what is stored.
+    pub async fn honoured(&self) -> bool {
+        self.provider.honours(self.row().await.refresh.unwrap().expose_secret())
+    }
+}
