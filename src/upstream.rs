@@ -3,7 +3,18 @@
 //! Everything that leaves the process goes through a [`Transport`]; [`Client`](client::Client) is the one over the
 //! network, and the example runner has one that plays recorded answers.
 
+pub mod body;
+pub mod budget;
+pub mod client;
+pub mod guard;
+mod redirect;
+mod resolver;
+mod retry;
+pub mod url;
+
 use std::{fmt, time::Duration};
+
+use ::url::Url;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -12,8 +23,8 @@ use reqwest::{
     header::{HeaderMap, HeaderName},
 };
 use tokio::time::Instant;
-use url::Url;
 
+pub use self::{body::collect, resolver::Lookup};
 use crate::error::Result;
 
 /// A stream of body bytes, in or out.

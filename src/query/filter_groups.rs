@@ -173,7 +173,8 @@ mod tests {
             Err(error) => return format!("! {error}"),
         };
         let filter = |filter: &Json| {
-            let value = filter.get("value").or(filter.get("values")).map(|v| format!(" {v}")).unwrap_or_default();
+            let value =
+                filter.get("value").or_else(|| filter.get("values")).map(|v| format!(" {v}")).unwrap_or_default();
             format!("{} {}{value}", filter["propertyName"].as_str().unwrap(), filter["operator"].as_str().unwrap())
         };
         let group =

@@ -5,22 +5,19 @@
 
 use super::{
     ast::{Expr, Value},
-    column::{Condition, Literal, Resolve, check_name},
+    column::{Condition, Literal, RenderError, Resolve, check_name},
     lists::{Direction, Order},
     moment::Moment,
     normal::without_nulls,
     pattern::{self, Piece},
 };
-use crate::query::RenderError;
 
 /// The condition after `WHERE`.
 ///
 /// # Errors
 /// [`RenderError`] naming the field and the operator that cannot be rendered.
 pub fn render(expr: &Expr, resolve: &Resolve<'_, '_>) -> Result<String, RenderError> {
-    let mut out = String::new();
-    write(&mut out, &without_nulls(expr.clone()), resolve)?;
-    Ok(out)
+    write(&without_nulls(expr.clone()), resolve)
 }
 
 /// The keys after `ORDER BY`; nulls last, as everywhere in the gateway.
@@ -61,45 +58,32 @@ fn escape(out: &mut String, c: char) {
     }
 }
 
-fn write(out: &mut String, expr: &Expr, resolve: &Resolve<'_, '_>) -> Result<(), RenderError> {
+fn write(expr: &Expr, resolve: &Resolve<'_, '_>) -> Result<String, RenderError> {
     match expr {
-        Expr::And(parts) => join(out, parts, " AND ", resolve),
-        Expr::Or(parts) => join(out, parts, " OR ", resolve),
-        Expr::Not(inner) => {
-            out.push_str("(NOT ");
-            group(out, inner, resolve)?;
-            out.push(')');
-            Ok(())
-        }
+        Expr::And(parts) => join(parts, " AND ", resolve),
+        Expr::Or(parts) => join(parts, " OR ", resolve),
+        Expr::Not(inner) => Ok(format!("(NOT {})", group(inner, resolve)?)),
         Expr::Compare { field, op, value } => {
             let condition = named(expr, field, resolve)?;
             let value = literal(&condition, value)?;
-            out.push_str(&format!("{} {} {value}", condition.column.name, op.as_str()));
-            Ok(())
+            Ok(format!("{} {} {value}", condition.column.name, op.as_str()))
         }
         Expr::In { field, values, negated } => {
             let condition = named(expr, field, resolve)?;
             let values: Vec<String> =
                 values.iter().map(|value| literal(&condition, value)).collect::<Result<_, _>>()?;
             let not = if *negated { "NOT " } else { "" };
-            out.push_str(&format!("{} {not}IN ({})", condition.column.name, values.join(", ")));
-            Ok(())
+            Ok(format!("{} {not}IN ({})", condition.column.name, values.join(", ")))
         }
         Expr::IsNull { field, negated } => {
             let condition = named(expr, field, resolve)?;
-            out.push_str(&format!("{} {} null", condition.column.name, if *negated { "!=" } else { "=" }));
-            Ok(())
+            Ok(format!("{} {} null", condition.column.name, if *negated { "!=" } else { "=" }))
         }
         Expr::Like { field, pattern, negated } => {
             let condition = named(expr, field, resolve)?;
             condition.check_like()?;
             let like = format!("{} LIKE {}", condition.column.name, like(pattern));
-            if *negated {
-                out.push_str(&format!("(NOT {like})"));
-            } else {
-                out.push_str(&like);
-            }
-            Ok(())
+            Ok(if *negated { format!("(NOT {like})") } else { like })
         }
     }
 }
@@ -110,25 +94,15 @@ fn named<'e, 'c>(expr: &Expr, field: &'e str, resolve: &Resolve<'_, 'c>) -> Resu
     Ok(condition)
 }
 
-fn join(out: &mut String, parts: &[Expr], word: &str, resolve: &Resolve<'_, '_>) -> Result<(), RenderError> {
-    for (n, part) in parts.iter().enumerate() {
-        if n > 0 {
-            out.push_str(word);
-        }
-        group(out, part, resolve)?;
-    }
-    Ok(())
+fn join(parts: &[Expr], glue: &str, resolve: &Resolve<'_, '_>) -> Result<String, RenderError> {
+    let terms: Vec<String> = parts.iter().map(|part| group(part, resolve)).collect::<Result<_, _>>()?;
+    Ok(terms.join(glue))
 }
 
-/// Writes `expr`, in parentheses if it is an AND or an OR: the language refuses to mix them bare.
-fn group(out: &mut String, expr: &Expr, resolve: &Resolve<'_, '_>) -> Result<(), RenderError> {
-    if !matches!(expr, Expr::And(_) | Expr::Or(_)) {
-        return write(out, expr, resolve);
-    }
-    out.push('(');
-    write(out, expr, resolve)?;
-    out.push(')');
-    Ok(())
+/// `expr`, in parentheses if it is an AND or an OR: the language refuses to mix them bare.
+fn group(expr: &Expr, resolve: &Resolve<'_, '_>) -> Result<String, RenderError> {
+    let text = write(expr, resolve)?;
+    Ok(if matches!(expr, Expr::And(_) | Expr::Or(_)) { format!("({text})") } else { text })
 }
 
 fn literal(condition: &Condition<'_, '_>, value: &Value) -> Result<String, RenderError> {

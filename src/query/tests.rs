@@ -205,9 +205,9 @@ proptest! {
 
     #[test]
     fn never_panics(source in ".{0,80}") {
-        let _ = parse(&source);
-        let _ = parse_order_by(&source);
-        let _ = parse_fields(&source);
+        drop(parse(&source));
+        drop(parse_order_by(&source));
+        drop(parse_fields(&source));
     }
 
     #[test]
@@ -217,7 +217,7 @@ proptest! {
         if let Err(error) = parse(&source) {
             prop_assert!(source.get(error.at.clone()).is_some(), "{:?}", error);
         }
-        let _ = parse(&words.concat());
+        drop(parse(&words.concat()));
     }
 
     #[test]
@@ -249,7 +249,7 @@ proptest! {
     #[test]
     fn renderers_never_panic_and_never_break_out(expr in any_expr()) {
         let resolve = |field: &str| {
-            let kind = if field.len() % 2 == 0 { ColumnKind::Text } else { ColumnKind::Other };
+            let kind = if field.len().is_multiple_of(2) { ColumnKind::Text } else { ColumnKind::Other };
             Ok(Column { name: "c".into(), kind, operators: Operators::ALL, encode: None })
         };
         if let Ok(text) = soql::render(&expr, &resolve) {
@@ -270,8 +270,8 @@ proptest! {
         if let Ok(text) = odata::render(&expr, &resolve) {
             prop_assert!(text.matches('\'').count() % 2 == 0, "{}", text);
         }
-        let _ = params::render(&expr, &resolve);
-        let _ = filter_groups::render(&expr, &resolve, &filter_groups::Limits::default());
+        drop(params::render(&expr, &resolve));
+        drop(filter_groups::render(&expr, &resolve, &filter_groups::Limits::default()));
     }
 }
 
