@@ -1,5 +1,6 @@
 //! The document providers and the shared parts, driven over sockets.
 
+mod boxcom;
 mod dropbox;
 mod oauth;
 mod shared;
