@@ -11,7 +11,7 @@ use std::{
 use axum::{Router, response::Response};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::{control::Calls, faults::Faults, oauth};
+use crate::{calls::Calls, faults::Faults, oauth};
 
 /// How an imitation is started; the default is what the real provider does.
 #[derive(Clone, Debug, Default)]

@@ -90,9 +90,8 @@ pub(crate) fn build(core: &Arc<Core>) -> Provider {
     }
 }
 
-/// Who calls which route.
+/// Who calls.
 struct Caller {
-    route: String,
     account: u32,
 }
 
@@ -104,13 +103,13 @@ impl Api {
     }
 
     /// Checks the token and its scope.
-    fn admit(&self, route: &str, headers: &HeaderMap, scope: Option<&str>) -> Result<Caller, Failure> {
+    fn admit(&self, headers: &HeaderMap, scope: Option<&str>) -> Result<Caller, Failure> {
         let Access { account, scope: granted, .. } = self.core.oauth.check(headers).map_err(Failure::Denied)?;
         match (scope, granted) {
             (Some(needed), Some(granted)) if !granted.split(' ').any(|scope| scope == needed) => {
                 Err(Failure::MissingScope(needed.to_owned()))
             }
-            _ => Ok(Caller { route: route.to_owned(), account }),
+            _ => Ok(Caller { account }),
         }
     }
 }
@@ -145,14 +144,14 @@ fn dispatch(api: &Api, route: &str, headers: &HeaderMap, body: &[u8]) -> Outcome
         "auth/token/revoke" => None,
         _ => return Err(Failure::NoRoute),
     };
-    let caller = &api.admit(route, headers, scope)?;
+    let caller = &api.admit(headers, scope)?;
     match route {
         "users/get_current_account" | "users/get_space_usage" | "auth/token/revoke" => {
             no_argument(headers, body)?;
             match route {
                 "users/get_current_account" => Ok(users::current_account(caller.account)),
                 "users/get_space_usage" => Ok(users::space_usage(api, caller.account)),
-                _ => users::revoke_token(api, headers),
+                _ => Ok(users::revoke_token(api, headers)),
             }
         }
         "files/list_folder" => listing::list_folder(api, caller, argument(headers, body)?),

@@ -16,9 +16,8 @@
 //! # }
 //! ```
 
-#![allow(dead_code, unused_imports, reason = "until all providers are in")]
-
 mod boxcom;
+mod calls;
 mod content;
 pub mod control;
 mod core;
@@ -32,6 +31,7 @@ mod sfdc;
 mod wire;
 
 pub use crate::{
+    calls::{Call, Counters},
     core::Settings,
     faults::Fault,
     oauth::{CodeRequest, Refusal},

@@ -19,7 +19,7 @@ pub use self::rules::Refusal;
 use self::tokens::{Code, Tokens};
 pub(crate) use self::{
     endpoints::router,
-    rules::{ClientAuth, Redirect, Refresh, Rules, rfc6749},
+    rules::{ClientAuth, Redirect, Refresh, Rules},
     tokens::{Access, Denied, Issued},
 };
 use crate::{

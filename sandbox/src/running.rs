@@ -8,7 +8,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 
 use crate::{
-    control::{self, Call, Controlled, Counters},
+    calls::{self, Call, Counters},
+    control::{self, Controlled},
     core::{Core, Provider, Settings},
     faults::Fault,
     http, oauth,
@@ -97,7 +98,7 @@ pub async fn start_with(key: &str, address: &str, settings: &Settings) -> io::Re
     let router = oauth::router(&core)
         .merge(api)
         .fallback(async || http::raw(404, "text/plain; charset=utf-8", "No such route in this sandbox"))
-        .layer(from_fn_with_state(Arc::clone(&controlled), control::observe))
+        .layer(from_fn_with_state(Arc::clone(&controlled), calls::observe))
         .layer(DefaultBodyLimit::disable());
     let router = Router::new().merge(control::router(&controlled)).fallback_service(router);
 

@@ -87,7 +87,7 @@ impl Members {
             Some(Value::Object(members)) => Self(members.clone()),
             Some(_) => return Err(Failure::invalid("shared_link", "'shared_link' should be an object")),
         };
-        let access = members.text("access")?.or(old.map(|link| link.access.as_str())).unwrap_or("open");
+        let access = members.text("access")?.or_else(|| old.map(|link| link.access.as_str())).unwrap_or("open");
         if !matches!(access, "open" | "company" | "collaborators") {
             return Err(Failure::invalid("access", format!("Invalid value '{access}'.")));
         }

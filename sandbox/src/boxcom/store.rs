@@ -126,7 +126,7 @@ impl Drive {
     /// Puts a file at a path, with the folders above it; for seeds and the control API.
     pub(super) fn store(&mut self, path: &str, content: Content, now: DateTime<Utc>) -> Option<u64> {
         let (folders, name) =
-            path.trim_start_matches('/').rsplit_once('/').unwrap_or(("", path.trim_start_matches('/')));
+            path.trim_start_matches('/').rsplit_once('/').unwrap_or_else(|| ("", path.trim_start_matches('/')));
         let mut parent = ROOT;
         for folder in folders.split('/').filter(|folder| !folder.is_empty()) {
             parent = match self.child(parent, folder) {

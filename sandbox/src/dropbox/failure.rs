@@ -62,11 +62,12 @@ pub(super) fn nest(tag: &str, inner: Value) -> Value {
     json!({ ".tag": tag, tag: inner })
 }
 
-/// The result as it is, or the answer to the failure.
-pub(super) fn answer<T>(route: &str, outcome: Outcome<T>) -> Result<T, Response>
-where
-{
-    outcome.map_err(|failure| refuse(route, failure))
+/// The answer to an outcome.
+pub(super) fn answer(route: &str, outcome: Outcome<Response>) -> Response {
+    match outcome {
+        Ok(response) => response,
+        Err(failure) => refuse(route, failure),
+    }
 }
 
 fn refuse(route: &str, failure: Failure) -> Response {

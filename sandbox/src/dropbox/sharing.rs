@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Api, Caller, args,
-    failure::{self, Failure, Outcome, nest},
+    failure::{self, Failure, Outcome},
     files::check_path,
     transfer,
     tree::{Kind, Node, timestamp},
@@ -147,9 +147,7 @@ pub(super) async fn open(
         return http::empty(403);
     }
     match api.drive(link.account, |drive| drive.file(&link.target)) {
-        Ok((_, _, version)) => {
-            failure::answer("scl", transfer::send(&version.content, &headers).await).unwrap_or_else(|answer| answer)
-        }
+        Ok((_, _, version)) => failure::answer("scl", transfer::send(&version.content, &headers).await),
         Err(_) => http::empty(404),
     }
 }

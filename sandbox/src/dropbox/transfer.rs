@@ -76,7 +76,7 @@ pub(super) async fn upload(
 ) -> Response {
     let route = "files/upload";
     let outcome = async {
-        let caller = api.admit(route, &headers, Some("files.content.write"))?;
+        let caller = api.admit(&headers, Some("files.content.write"))?;
         octets(&headers)?;
         let arg: args::Upload = argument(&headers, query.as_deref())?;
         check_path("path", &arg.path, &["id:", "ns:"])?;
@@ -132,7 +132,7 @@ pub(super) async fn session_start(
 ) -> Response {
     let route = "files/upload_session/start";
     let outcome = async {
-        let caller = api.admit(route, &headers, Some("files.content.write"))?;
+        let caller = api.admit(&headers, Some("files.content.write"))?;
         octets(&headers)?;
         let arg: args::SessionStart = argument(&headers, query.as_deref())?;
         check_hash(arg.content_hash.as_deref())?;
@@ -160,7 +160,7 @@ pub(super) async fn session_append(
 ) -> Response {
     let route = "files/upload_session/append_v2";
     let outcome = async {
-        let caller = api.admit(route, &headers, Some("files.content.write"))?;
+        let caller = api.admit(&headers, Some("files.content.write"))?;
         octets(&headers)?;
         let arg: args::SessionAppend = argument(&headers, query.as_deref())?;
         check_hash(arg.content_hash.as_deref())?;
@@ -192,7 +192,7 @@ pub(super) async fn session_finish(
 ) -> Response {
     let route = "files/upload_session/finish";
     let outcome = async {
-        let caller = api.admit(route, &headers, Some("files.content.write"))?;
+        let caller = api.admit(&headers, Some("files.content.write"))?;
         octets(&headers)?;
         let arg: args::SessionFinish = argument(&headers, query.as_deref())?;
         check_path("commit: path", &arg.commit.path, &["id:", "ns:"])?;
@@ -223,7 +223,7 @@ pub(super) async fn download(
 ) -> Response {
     let route = "files/download";
     let outcome = async {
-        let caller = api.admit(route, &headers, Some("files.content.read"))?;
+        let caller = api.admit(&headers, Some("files.content.read"))?;
         if headers.contains_key("content-type") {
             let listed = "\"text/plain\", \"text/plain; charset=utf-8\", \"application/octet-stream\", \
                           \"application/octet-stream; charset=utf-8\"";
@@ -244,7 +244,7 @@ pub(super) async fn download(
         let result = ascii(&Value::Object(node.metadata(&key)).to_string());
         Ok(http::with_header(answer, HeaderName::from_static("dropbox-api-result"), &result))
     };
-    failure::answer(route, outcome.await).unwrap_or_else(|answer| answer)
+    failure::answer(route, outcome.await)
 }
 
 /// A content, or the range of it that is asked for.
@@ -293,12 +293,12 @@ pub(super) fn temporary_link(api: &Api, caller: &Caller, arg: &args::TemporaryLi
 pub(super) async fn temporary(State(api): State<Arc<Api>>, Path(secret): Path<String>, headers: HeaderMap) -> Response {
     let content = hold(&api.temporary).get(&secret).cloned();
     let Some(content) = content else { return http::empty(404) };
-    failure::answer("temporary", send(&content, &headers).await).unwrap_or_else(|answer| answer)
+    failure::answer("temporary", send(&content, &headers).await)
 }
 
 /// A JSON result, or the answer to the failure.
 pub(super) fn answer(route: &str, outcome: Outcome) -> Response {
-    failure::answer(route, outcome).map_or_else(|refused| refused, |value| http::json(200, &value))
+    failure::answer(route, outcome.map(|value| http::json(200, &value)))
 }
 
 #[cfg(test)]

@@ -49,10 +49,10 @@ pub(super) fn space_usage(api: &Api, account: u32) -> Value {
 }
 
 /// `auth/token/revoke`
-pub(super) fn revoke_token(api: &Api, headers: &HeaderMap) -> Outcome {
+pub(super) fn revoke_token(api: &Api, headers: &HeaderMap) -> Value {
     let token = header_text(headers, "authorization").and_then(|text| text.split_once(' ')).map(|(_, token)| token);
     api.core.oauth.revoke_grant(token.unwrap_or_default().trim());
-    Ok(Value::Null)
+    Value::Null
 }
 
 /// `check/user`

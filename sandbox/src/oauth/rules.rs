@@ -1,10 +1,10 @@
 //! What differs between the providers' authorization servers.
 
 use axum::response::Response;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::tokens::Issued;
-use crate::http::{Form, json as json_response};
+use crate::http::Form;
 
 /// One provider's rules.
 pub(crate) struct Rules {
@@ -155,10 +155,4 @@ impl Refusal {
             Self::UnknownToken => "Invalid token".to_owned(),
         }
     }
-}
-
-/// The error answer of RFC 6749 section 5.2 with a plain description.
-pub(crate) fn rfc6749(refusal: Refusal) -> Response {
-    let status = if refusal.code() == "invalid_client" { 401 } else { 400 };
-    json_response(status, &json!({ "error": refusal.code(), "error_description": refusal.describe() }))
 }
