@@ -1,5 +1,4 @@
 //! How long sealing and opening takes: stateless tokens and look-up digests.
-#![expect(missing_docs, reason = "criterion's macro makes an undocumented function")]
 
 use std::hint::black_box;
 

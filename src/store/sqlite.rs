@@ -219,3 +219,48 @@ fn private_file(path: &Path) -> std::io::Result<()> {
 fn time(millis: i64) -> Result<DateTime<Utc>> {
     DateTime::from_timestamp_millis(millis).ok_or(Error::Corrupt { what: "time" })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock::SystemClock;
+
+    #[tokio::test]
+    async fn commits_reach_the_disk_and_readers_do_not_write() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let store = SqliteStore::open(&Settings::new(dir.path()), Arc::new(SystemClock)).await.unwrap();
+        for (pragma, value) in [
+            ("PRAGMA synchronous", 2),
+            ("PRAGMA foreign_keys", 1),
+            ("PRAGMA busy_timeout", 5000),
+            ("PRAGMA secure_delete", 1),
+        ] {
+            let found: i64 = sqlx::query_scalar(pragma).fetch_one(&store.write).await.unwrap();
+            assert_eq!(found, value, "{pragma}");
+        }
+        let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&store.write).await.unwrap();
+        assert_eq!(mode, "wal");
+        assert!(sqlx::query("DELETE FROM instance").execute(&store.read).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn look_ups_and_pages_use_an_index() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let store = SqliteStore::open(&Settings::new(dir.path()), Arc::new(SystemClock)).await.unwrap();
+        for query in [
+            "EXPLAIN QUERY PLAN SELECT * FROM instance WHERE token_digest = x'00'",
+            "EXPLAIN QUERY PLAN SELECT * FROM organization WHERE secret_digest = x'00'",
+            "EXPLAIN QUERY PLAN SELECT * FROM account_user WHERE secret_digest = x'00'",
+            "EXPLAIN QUERY PLAN SELECT * FROM instance WHERE organization_id = 1 AND id > 5 ORDER BY id LIMIT 10",
+            "EXPLAIN QUERY PLAN SELECT * FROM instance WHERE organization_id = 1 AND id IN \
+             (SELECT instance_id FROM instance_tag WHERE organization_id = 1 AND tag = 'x') AND id > 5 ORDER BY id LIMIT 10",
+        ] {
+            for row in sqlx::query(query).fetch_all(&store.read).await.unwrap() {
+                let step: String = row.try_get("detail").unwrap();
+                assert!(!step.starts_with("SCAN") && !step.contains("TEMP B-TREE"), "{query}: {step}");
+            }
+        }
+    }
+}

@@ -27,7 +27,7 @@ use tokio::{
 
 /// What becomes of the refresh token at a refresh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rotation {
+pub(crate) enum Rotation {
     /// A new one; the old one is dead at once, and presenting it again kills the family.
     Strict,
     /// A new one; the old one may be presented again until the new access token has been used.
@@ -38,7 +38,7 @@ pub enum Rotation {
 
 /// What goes wrong with the next call.
 #[derive(Debug, Clone)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// This answer, and nothing done.
     Answer(u16, Vec<(&'static str, &'static str)>, String),
     /// The connection breaks before anything is done.
@@ -49,14 +49,14 @@ pub enum Fault {
 
 /// How the server behaves.
 #[derive(Debug, Clone)]
-pub struct Policy {
-    pub rotation: Rotation,
+pub(crate) struct Policy {
+    pub(crate) rotation: Rotation,
     /// The value of `expires_in`; `Null` leaves it out.
-    pub expires_in: Value,
+    pub(crate) expires_in: Value,
     /// Further members of the answer.
-    pub extra: Value,
+    pub(crate) extra: Value,
     /// Whether the client must use HTTP Basic.
-    pub basic: bool,
+    pub(crate) basic: bool,
 }
 
 impl Default for Policy {
@@ -67,15 +67,15 @@ impl Default for Policy {
 
 /// What was counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counters {
+pub(crate) struct Counters {
     /// Calls to the token endpoint.
-    pub calls: usize,
+    pub(crate) calls: usize,
     /// Refreshes carried out.
-    pub rotations: usize,
+    pub(crate) rotations: usize,
     /// Spent refresh tokens presented.
-    pub spent: usize,
+    pub(crate) spent: usize,
     /// The most calls at one time.
-    pub concurrent: usize,
+    pub(crate) concurrent: usize,
 }
 
 #[derive(Default)]
@@ -92,8 +92,8 @@ struct Book {
     client: Option<(String, String)>,
 }
 
-pub struct TokenServer {
-    pub address: SocketAddr,
+pub(crate) struct TokenServer {
+    pub(crate) address: SocketAddr,
     shared: Arc<Shared>,
     task: JoinHandle<()>,
 }
@@ -110,7 +110,7 @@ struct Shared {
 const OPEN: usize = 1 << 20;
 
 impl TokenServer {
-    pub async fn start(policy: Policy) -> Self {
+    pub(crate) async fn start(policy: Policy) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let book = Book { client: Some(("client".to_owned(), "canary-client-secret".to_owned())), ..Book::default() };
@@ -126,12 +126,12 @@ impl TokenServer {
         self.shared.book.lock().unwrap()
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// A first pair of tokens, as if a code had been exchanged.
-    pub fn first(&self) -> (String, String) {
+    pub(crate) fn first(&self) -> (String, String) {
         let mut book = self.book();
         let (access, refresh) = pair(&mut book);
         book.live.insert(refresh.clone());
@@ -139,7 +139,7 @@ impl TokenServer {
     }
 
     /// A code to exchange, with the challenge of its proof key.
-    pub fn code(&self, challenge: Option<String>) -> String {
+    pub(crate) fn code(&self, challenge: Option<String>) -> String {
         let mut book = self.book();
         book.serial += 1;
         let code = format!("canary-code-{}", book.serial);
@@ -147,16 +147,16 @@ impl TokenServer {
         code
     }
 
-    pub fn counters(&self) -> Counters {
+    pub(crate) fn counters(&self) -> Counters {
         self.book().counters
     }
 
-    pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
+    pub(crate) fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
         self.book().faults.extend(faults);
     }
 
     /// The end user takes the connection back.
-    pub fn revoke_all(&self) {
+    pub(crate) fn revoke_all(&self) {
         let mut book = self.book();
         book.live.clear();
         book.spent.clear();
@@ -164,12 +164,12 @@ impl TokenServer {
     }
 
     /// Changes the client's secret at the provider.
-    pub fn client_secret(&self, secret: &str) {
+    pub(crate) fn client_secret(&self, secret: &str) {
         self.book().client = Some(("client".to_owned(), secret.to_owned()));
     }
 
     /// An API call with this token: whether it is good. Ends the grace of older refresh tokens.
-    pub fn api(&self, access: &str) -> bool {
+    pub(crate) fn api(&self, access: &str) -> bool {
         let mut book = self.book();
         let good = book.access.contains(access);
         if good && self.shared.policy.rotation == Rotation::Grace {
@@ -179,23 +179,23 @@ impl TokenServer {
     }
 
     /// Whether the provider would still honour this refresh token.
-    pub fn honours(&self, refresh: &str) -> bool {
+    pub(crate) fn honours(&self, refresh: &str) -> bool {
         let book = self.book();
         book.live.contains(refresh)
             || (self.shared.policy.rotation == Rotation::Grace && book.spent.contains_key(refresh))
     }
 
     /// From now on answers wait: everything is done by then, nothing is said.
-    pub fn hold(&self) {
+    pub(crate) fn hold(&self) {
         self.shared.gate.forget_permits(OPEN);
     }
 
     /// Waits until an answer waits.
-    pub async fn held(&self) {
+    pub(crate) async fn held(&self) {
         self.shared.waiting.acquire().await.unwrap().forget();
     }
 
-    pub fn release(&self) {
+    pub(crate) fn release(&self) {
         self.shared.gate.add_permits(OPEN);
     }
 }

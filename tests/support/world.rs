@@ -19,11 +19,11 @@ use tokio_util::task::TaskTracker;
 use crate::token_server::{Policy, TokenServer};
 
 /// Plain HTTP over a socket, nothing more.
-pub struct Network(reqwest::Client);
+pub(crate) struct Network(reqwest::Client);
 
 impl Network {
     #[expect(clippy::disallowed_methods, reason = "a test's own client, to loopback")]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // Whoever installed one before is as good.
         drop(rustls::crypto::ring::default_provider().install_default());
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
@@ -47,33 +47,33 @@ impl Transport for Network {
     }
 }
 
-pub fn secret(text: &str) -> SecretString {
+pub(crate) fn secret(text: &str) -> SecretString {
     SecretString::from(text.to_owned())
 }
 
-pub fn soon() -> Instant {
+pub(crate) fn soon() -> Instant {
     Instant::now() + Duration::from_secs(30)
 }
 
-pub struct World {
-    pub dir: PathBuf,
-    pub clock: Arc<ShiftedClock>,
-    pub store: Arc<dyn Store>,
-    pub provider: Arc<TokenServer>,
-    pub oauth: Arc<OAuth2>,
-    pub id: i64,
+pub(crate) struct World {
+    pub(crate) dir: PathBuf,
+    pub(crate) clock: Arc<ShiftedClock>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) provider: Arc<TokenServer>,
+    pub(crate) oauth: Arc<OAuth2>,
+    pub(crate) id: i64,
     /// The first refresh token.
-    pub refresh: String,
+    pub(crate) refresh: String,
     _temp: tempfile::TempDir,
 }
 
-pub async fn open(dir: &std::path::Path, clock: &Arc<ShiftedClock>) -> Arc<dyn Store> {
+pub(crate) async fn open(dir: &std::path::Path, clock: &Arc<ShiftedClock>) -> Arc<dyn Store> {
     store::open(&Settings::new(dir), clock.clone()).await.unwrap()
 }
 
 impl World {
     /// A fresh token that lives for an hour.
-    pub async fn new(policy: Policy) -> Self {
+    pub(crate) async fn new(policy: Policy) -> Self {
         let basic = policy.basic;
         let provider = Arc::new(TokenServer::start(policy).await);
         let temp = tempfile::TempDir::new().unwrap();
@@ -110,53 +110,57 @@ impl World {
         Self { dir, clock, store, provider, oauth, id, refresh, _temp: temp }
     }
 
-    pub fn grants(&self) -> Grants {
+    pub(crate) fn grants(&self) -> Grants {
         self.node(grant::Settings::default()).0
     }
 
-    pub fn node(&self, settings: grant::Settings) -> (Grants, TaskTracker) {
+    pub(crate) fn node(&self, settings: grant::Settings) -> (Grants, TaskTracker) {
         Self::over(self.store.clone(), &self.clock, settings)
     }
 
-    pub fn over(store: Arc<dyn Store>, clock: &Arc<ShiftedClock>, settings: grant::Settings) -> (Grants, TaskTracker) {
+    pub(crate) fn over(
+        store: Arc<dyn Store>,
+        clock: &Arc<ShiftedClock>,
+        settings: grant::Settings,
+    ) -> (Grants, TaskTracker) {
         let tracker = TaskTracker::new();
         (Grants::new(store, Arc::new(Network::new()), clock.clone(), settings, tracker.clone()), tracker)
     }
 
     /// As after a crash: the store is closed and opened again.
-    pub async fn reopen(&mut self) {
+    pub(crate) async fn reopen(&mut self) {
         self.store.close().await;
         self.store = open(&self.dir, &self.clock).await;
     }
 
-    pub async fn row(&self) -> GrantRecord {
+    pub(crate) async fn row(&self) -> GrantRecord {
         self.store.grant(self.id).await.unwrap().unwrap()
     }
 
-    pub async fn access(&self, grants: &Grants) -> Result<Access> {
+    pub(crate) async fn access(&self, grants: &Grants) -> Result<Access> {
         grants.access(self.id, &self.oauth, soon()).await
     }
 
-    pub fn pass(&self, time: TimeDelta) {
+    pub(crate) fn pass(&self, time: TimeDelta) {
         self.clock.shift(time);
     }
 
     /// Past the end of a token that lives for an hour.
-    pub fn expire(&self) {
+    pub(crate) fn expire(&self) {
         self.pass(TimeDelta::minutes(61));
     }
 
-    pub fn now(&self) -> DateTime<Utc> {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
 
     /// Whether the provider's API takes this token.
-    pub fn works(&self, access: &Access) -> bool {
+    pub(crate) fn works(&self, access: &Access) -> bool {
         self.provider.api(access.token.expose_secret())
     }
 
     /// Whether the provider would still honour what is stored.
-    pub async fn honoured(&self) -> bool {
+    pub(crate) async fn honoured(&self) -> bool {
         self.provider.honours(self.row().await.refresh.unwrap().expose_secret())
     }
 }
