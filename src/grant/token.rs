@@ -28,6 +28,8 @@ use crate::{
 
 const MAX_BODY: usize = 64 * 1024;
 const MAX_WORDS: usize = 500;
+/// A hundred years; a longer life is nonsense.
+const LONGEST_LIFE_MS: i64 = 100 * 366 * 24 * 3600 * 1000;
 
 /// What a token endpoint answered.
 #[derive(Clone)]
@@ -233,7 +235,7 @@ fn seconds(value: &Value) -> Option<TimeDelta> {
     let seconds = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
     #[expect(clippy::cast_possible_truncation, reason = "a float to integer cast saturates; milliseconds are enough")]
     let millis = (seconds * 1000.0) as i64;
-    (millis > 0).then(|| TimeDelta::try_milliseconds(millis)).flatten()
+    (1..=LONGEST_LIFE_MS).contains(&millis).then(|| TimeDelta::milliseconds(millis))
 }
 
 fn member<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
