@@ -1,0 +1,135 @@
+//! Entries, and what came of asking for one.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use sha2::{Digest as _, Sha256};
+
+use super::generation::Generation;
+
+/// An answer as it is computed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The headers to give back with it, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+/// An answer as it is kept.
+pub struct Entry {
+    /// The status code.
+    pub status: u16,
+    /// The headers to give back with it.
+    pub headers: Vec<(String, String)>,
+    /// The whole body.
+    pub body: Bytes,
+    /// The strong entity tag of the body, quotes included.
+    pub etag: String,
+    /// When it was computed.
+    pub stored_at: DateTime<Utc>,
+    /// How long it is good.
+    pub ttl: Duration,
+    pub(super) generation: Generation,
+    pub(super) sequence: u64,
+}
+
+/// How an answer was come by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// From an entry.
+    Hit,
+    /// Computed: there was no entry.
+    Miss,
+    /// Computed by another request that asked the same at the same time.
+    Coalesced,
+    /// Computed: the entry was too old.
+    Expired,
+    /// Computed: the request wanted it so.
+    Request,
+}
+
+/// An answer and how it was come by.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The answer; also one that is not kept comes in this form.
+    pub entry: Arc<Entry>,
+    /// How it was come by.
+    pub outcome: Outcome,
+    /// Whether it is kept from now on.
+    pub stored: bool,
+}
+
+/// The strong entity tag of `body`, quotes included: half a SHA-256, as hex.
+pub fn etag(body: &[u8]) -> String {
+    let digest: [u8; 32] = Sha256::digest(body).into();
+    let (half, _) = digest.split_at(16);
+    format!("\"{}\"", hex::encode(half))
+}
+
+impl fmt::Debug for Entry {
+    // Bodies are the customers' data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("status", &self.status)
+            .field("etag", &self.etag)
+            .field("stored_at", &self.stored_at)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Entry {
+    pub(super) fn new(
+        answer: Answer,
+        ttl: Duration,
+        stored_at: DateTime<Utc>,
+        generation: Generation,
+        sequence: u64,
+    ) -> Self {
+        let Answer { status, headers, body } = answer;
+        let etag = etag(&body);
+        Self { status, headers, body, etag, stored_at, ttl, generation, sequence }
+    }
+
+    /// How old it is; zero when the clock went back.
+    pub fn age(&self, now: DateTime<Utc>) -> Duration {
+        (now - self.stored_at).to_std().unwrap_or_default()
+    }
+
+    /// Whether it may be given out. One from the future is not: the clock was moved, its age is unknown.
+    pub(super) fn is_fresh(&self, now: DateTime<Utc>, max_age: Option<Duration>) -> bool {
+        let age = self.age(now);
+        now >= self.stored_at && age < self.ttl && max_age.is_none_or(|most| age <= most)
+    }
+
+    pub(super) fn weight(&self) -> usize {
+        const OVERHEAD: usize = 200;
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len() + 48).sum();
+        OVERHEAD + self.etag.len() + headers + self.body.len()
+    }
+}
+
+impl Found {
+    /// The value of `Cache-Status` (RFC 9211).
+    pub fn cache_status(&self, now: DateTime<Utc>) -> String {
+        let how = match self.outcome {
+            Outcome::Hit => {
+                let left = self.entry.ttl.saturating_sub(self.entry.age(now));
+                return format!("hubgate; hit; ttl={}", left.as_secs());
+            }
+            Outcome::Miss => "fwd=uri-miss",
+            Outcome::Coalesced => "fwd=uri-miss; collapsed",
+            Outcome::Expired => "fwd=stale",
+            Outcome::Request => "fwd=request",
+        };
+        format!("hubgate; {how}{}", if self.stored { "; stored" } else { "" })
+    }
+
+    /// The value of `Age` in seconds; `None` for an answer that came straight from the provider.
+    pub fn age_s(&self, now: DateTime<Utc>) -> Option<u64> {
+        (self.outcome == Outcome::Hit).then(|| self.entry.age(now).as_secs())
+    }
+}
