@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, fmt, path::Path as FilePath, sync::Arc};
 
 use arc_swap::ArcSwap;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::mapping::{Path, Plan, ValueTemplate};
 
@@ -56,7 +56,7 @@ pub struct Example {
     /// Where in the file.
     pub pointer: String,
     /// The example itself.
-    pub value: Map<String, Value>,
+    pub value: Value,
 }
 
 /// One connector, compiled: its identity and its operations.

@@ -7,6 +7,7 @@ use crate::{catalog, clock::SharedClock, config::Config, instance::Directory, pr
 mod cached;
 pub mod call;
 pub mod connect;
+pub mod examples;
 mod invoke;
 mod link;
 mod objects;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
     Catalog, Describe, Element, Example, Refused,
@@ -23,6 +23,12 @@ use crate::mapping::{Path, Plan};
 /// # Errors
 /// Every problem of every file.
 pub fn load(files: &Files) -> Result<Catalog, Refused> {
+    let (catalog, problems) = lenient(files);
+    if problems.is_empty() { Ok(catalog) } else { Err(Refused(problems)) }
+}
+
+/// Reads and compiles what can be, and gives every problem of the rest: for checking, never for serving.
+pub fn lenient(files: &Files) -> (Catalog, Vec<Problem>) {
     let problems = Problems::default();
     let values = files.parse(&problems);
     let mut catalog = Catalog { hubs: read_hubs(&values, &problems), ..Catalog::default() };
@@ -37,8 +43,7 @@ pub fn load(files: &Files) -> Result<Catalog, Refused> {
         }
     }
     unique_ids(&catalog, &problems);
-    let found = problems.take();
-    if found.is_empty() { Ok(catalog) } else { Err(Refused(found)) }
+    (catalog, problems.take())
 }
 
 fn unique_ids(catalog: &Catalog, problems: &Problems) {
@@ -336,7 +341,7 @@ fn read_examples(element: &Node<'_>, files: &FileSet, problems: &Problems) -> Ve
                 operation,
                 file: node.file().to_owned(),
                 pointer: node.pointer().to_owned(),
-                value: node.value.as_object().cloned().unwrap_or_else(Map::new),
+                value: node.value.clone(),
             });
         }
     };

@@ -71,6 +71,11 @@ impl<'a> Node<'a> {
         Self { value, pointer: String::new(), file, problems }
     }
 
+    /// A value that stands at `pointer` of `file`.
+    pub fn part(file: &'a str, pointer: &str, value: &'a Value, problems: &'a Problems) -> Self {
+        Self { value, pointer: pointer.to_owned(), file, problems }
+    }
+
     /// The file this node stands in.
     pub fn file(&self) -> &'a str {
         self.file

@@ -248,7 +248,7 @@ pub(super) fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
 }
 
 /// A file answer: the provider's type unless it says nothing, and always a name to save it under.
-fn file(status: StatusCode, mut headers: HeaderMap, body: ByteStream, name: Option<&str>) -> Answer {
+pub(super) fn file(status: StatusCode, mut headers: HeaderMap, body: ByteStream, name: Option<&str>) -> Answer {
     let vague = headers
         .get(header::CONTENT_TYPE)
         .is_none_or(|kind| kind == "application/octet-stream" || kind == "binary/octet-stream");
@@ -284,7 +284,7 @@ pub(super) struct View {
 }
 
 impl View {
-    fn apply(&self, mut record: Map<String, Value>) -> Map<String, Value> {
+    pub(super) fn apply(&self, mut record: Map<String, Value>) -> Map<String, Value> {
         for name in &self.without {
             record.remove(*name);
         }
