@@ -9,6 +9,7 @@ pub mod error;
 pub mod extract;
 mod front;
 mod health;
+mod hubs;
 mod page;
 pub mod server;
 pub mod serving;
@@ -42,7 +43,7 @@ pub fn operations_router(app: App, recorder: metrics_exporter_prometheus::Promet
 }
 
 fn contract() -> Router<App> {
-    Router::new().merge(catalog::routes())
+    Router::new().merge(catalog::routes()).merge(hubs::routes())
 }
 
 fn finish(routes: Router<App>, app: App) -> Router {

@@ -3,7 +3,7 @@
 pub mod accounts;
 pub mod reload;
 
-use std::{ops::Deref, sync::Arc};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -14,9 +14,25 @@ use crate::{
     clock::SharedClock,
     config::Config,
     error::{Error, Kind, Result},
+    gateway::{Connector, Gateway, connect},
+    grant::{self, Grants},
     instance::Directory,
+    provider::{Engine, Limits},
     store::{self, Store},
+    upstream::{self, Transport, client::Client, guard::Guard},
 };
+
+fn grant_settings(config: &Config) -> grant::Settings {
+    let defaults = grant::Settings::default();
+    let given = &config.grants;
+    grant::Settings {
+        wait: Duration::from_secs(given.wait_s),
+        token_timeout: Duration::from_secs(given.token_timeout_s),
+        lease: Duration::from_secs(given.lease_s),
+        refresh_margin: given.refresh_margin_s.map_or(defaults.refresh_margin, Duration::from_secs),
+        ..defaults
+    }
+}
 
 /// The running gateway: cheap to clone, its [`Parts`] by dereference.
 #[derive(Clone)]
@@ -36,6 +52,12 @@ pub struct Parts {
     pub accounts: AccountDirectory,
     /// Instances by token.
     pub directory: Arc<Directory>,
+    /// OAuth.
+    pub grants: Grants,
+    /// Makes, changes and deletes instances.
+    pub connector: Connector,
+    /// Answers hub calls.
+    pub gateway: Gateway,
     /// Work that goes on without its caller; awaited at shutdown.
     pub tracker: TaskTracker,
     /// Cancelled when the process is asked to stop: readiness goes, no new connection is taken.
@@ -69,19 +91,62 @@ impl App {
         let catalog = catalog::open(Some(&config.catalog.path))
             .map_err(|refused| Error::new(Kind::Internal, format!("the mapping files are refused:\n{refused}")))?;
         let store = store::open(&settings, Arc::clone(&clock)).await?;
-        Ok(Self::assemble(config, clock, store, catalog))
+        let guard = Guard::new(&config.egress.allow)
+            .map_err(|error| Error::new(Kind::Internal, format!("egress.allow: {error}")).with_source(error))?;
+        let transport = Arc::new(Client::new(guard, upstream::client::Settings::default(), Arc::clone(&clock))?);
+        Ok(Self::assemble(config, clock, store, catalog, transport))
     }
 
-    fn assemble(config: Config, clock: SharedClock, store: Arc<dyn Store>, catalog: Catalog) -> Self {
+    fn assemble(
+        config: Config,
+        clock: SharedClock,
+        store: Arc<dyn Store>,
+        catalog: Catalog,
+        transport: Arc<dyn Transport>,
+    ) -> Self {
         let config = Arc::new(config);
+        let catalog: catalog::Shared = Arc::new(ArcSwap::from_pointee(catalog));
+        let tracker = TaskTracker::new();
+        let directory = Arc::new(Directory::new(Arc::clone(&store)));
+        let grants = Grants::new(
+            Arc::clone(&store),
+            Arc::clone(&transport),
+            Arc::clone(&clock),
+            grant_settings(&config),
+            tracker.clone(),
+        );
+        let limits = Limits { response_bytes: config.limits.max_response_bytes, ..Limits::default() };
+        let engine = Engine::new(transport, limits);
+        let connector = Connector::new(connect::Parts {
+            config: Arc::clone(&config),
+            clock: Arc::clone(&clock),
+            store: Arc::clone(&store),
+            catalog: Arc::clone(&catalog),
+            grants: grants.clone(),
+            directory: Arc::clone(&directory),
+            probe: Arc::new(engine.clone()),
+            tracker: tracker.clone(),
+        });
+        let gateway = Gateway {
+            config: Arc::clone(&config),
+            clock: Arc::clone(&clock),
+            store: Arc::clone(&store),
+            catalog: Arc::clone(&catalog),
+            directory: Arc::clone(&directory),
+            connector: connector.clone(),
+            engine,
+        };
         Self(Arc::new(Parts {
+            accounts: AccountDirectory::new(Arc::clone(&store)),
             config,
             clock,
-            accounts: AccountDirectory::new(Arc::clone(&store)),
-            directory: Arc::new(Directory::new(Arc::clone(&store))),
+            directory,
+            grants,
+            connector,
+            gateway,
             store,
-            catalog: Arc::new(ArcSwap::from_pointee(catalog)),
-            tracker: TaskTracker::new(),
+            catalog,
+            tracker,
             shutdown: CancellationToken::new(),
         }))
     }

@@ -13,7 +13,7 @@ mod link;
 mod objects;
 mod page;
 
-pub use call::{Answer, AnswerBody, Call, CallBody, Resolved};
+pub use call::{Answer, AnswerBody, Call, CallBody, Head, Resolved};
 pub use connect::Connector;
 
 /// Everything a hub call needs.

@@ -16,7 +16,6 @@ use crate::{
     upstream::{ByteStream, Transport},
 };
 
-mod address;
 mod describe;
 mod filter;
 mod list;
@@ -117,8 +116,6 @@ pub struct Invocation {
     pub headers: Map<String, Value>,
     /// The body.
     pub body: Value,
-    /// The file, for uploads.
-    pub upload: Option<Upload>,
     /// Request headers that pass through to a streamed answer (`Range`, `If-Range`).
     pub pass: HeaderMap,
     /// Whether records pass unmapped in both directions.

@@ -167,7 +167,8 @@ async fn metadata_has_the_required_members() {
 
 #[tokio::test]
 async fn the_consent_url_is_made_from_what_is_sent_and_what_the_operator_set() {
-    let gateway = Gateway::start(&[("box", "oauth.api.key", "operators"), ("box", "oauth.api.secret", "hunter2")]).await;
+    let gateway =
+        Gateway::start(&[("box", "oauth.api.key", "operators"), ("box", "oauth.api.secret", "hunter2")]).await;
     let url = |answer: &Answer| url::Url::parse(answer.body["oauthUrl"].as_str().unwrap()).unwrap();
     let value = |url: &url::Url, name: &str| {
         url.query_pairs().find(|(found, _)| found == name).map(|(_, value)| value.into_owned())

@@ -11,7 +11,6 @@ use axum::{
     routing::{any, get},
 };
 use futures_util::{StreamExt, TryStreamExt};
-use http_body_util::BodyExt;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use tokio::time::{Duration, Instant};
@@ -21,7 +20,7 @@ use crate::{
     app::App,
     catalog::hub::RequestKind,
     error::{Error, Kind, Result},
-    gateway::{Answer, AnswerBody, Call, CallBody},
+    gateway::{Answer, AnswerBody, Call, CallBody, Head},
     provider::Upload,
     upstream::ByteStream,
 };
@@ -56,7 +55,8 @@ async fn call_hub(
     let segments = segments(uri.path())?;
     let (hub, path) = match segments.split_first() {
         Some((first, rest)) if first == "hubs" && rest.len() > 1 => {
-            let (hub, path) = rest.split_first().ok_or_else(|| Error::not_found("No resource found under this path"))?;
+            let (hub, path) =
+                rest.split_first().ok_or_else(|| Error::not_found("No resource found under this path"))?;
             (Some(hub.clone()), path.to_vec())
         }
         _ => (None, segments),
@@ -81,11 +81,13 @@ async fn call_hub(
             let upload = upload(request, &part, app.config.server.upload_limit_bytes).await?;
             (CallBody::Upload(upload), Instant::now() + UPLOAD_TIME)
         }
-        Some(RequestKind::Record | RequestKind::Object(_)) => (CallBody::Json(read_json(request, &app).await?), deadline),
+        Some(RequestKind::Record | RequestKind::Object(_)) => {
+            (CallBody::Json(read_json(request, &app).await?), deadline)
+        }
         Some(RequestKind::None) | None => (CallBody::Json(Value::Null), deadline),
     };
-    let call = Call { instance, hub, method, path, query, headers, body, root, deadline };
-    Ok(respond(app.gateway.call(call).await?))
+    let head = Head { instance, hub, method, path, query, headers, root, deadline };
+    Ok(respond(app.gateway.call(Call { head, body }).await?))
 }
 
 /// The decoded segments below the base path; each is decoded once, after splitting, so `%2F` stays inside its segment.
@@ -105,10 +107,13 @@ fn segments(path: &str) -> Result<Vec<String>> {
 
 /// The root of our own links: as configured, or as the caller addressed us.
 fn public_root(app: &App, headers: &HeaderMap) -> String {
-    let root = app.config.server.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned()).unwrap_or_else(|| {
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-        format!("http://{host}")
-    });
+    let root =
+        app.config.server.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned()).unwrap_or_else(
+            || {
+                let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+                format!("http://{host}")
+            },
+        );
     format!("{root}{BASE}")
 }
 
@@ -121,10 +126,14 @@ async fn read_json(request: Request, app: &App) -> Result<Value> {
 
 /// The part of a multipart body that holds the file, as a stream; parts before it are passed over.
 async fn upload(request: Request, part: &str, limit: Option<u64>) -> Result<Upload> {
-    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type =
+        request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let boundary = multer::parse_boundary(content_type).map_err(|_| {
-        Error::new(Kind::UnsupportedMediaType, format!("An upload needs a multipart/form-data body with a part `{part}`"))
-            .with_detail("Content-Type", "should be multipart/form-data with a boundary")
+        Error::new(
+            Kind::UnsupportedMediaType,
+            format!("An upload needs a multipart/form-data body with a part `{part}`"),
+        )
+        .with_detail("Content-Type", "should be multipart/form-data with a boundary")
     })?;
     let mut left = limit;
     let body = request.into_body().into_data_stream().map(move |chunk| {

@@ -20,7 +20,8 @@ use crate::{
 };
 
 /// A hub call as it came in, free of any HTTP framework.
-pub struct Call {
+#[derive(Debug)]
+pub struct Head {
     /// The instance whose token was sent.
     pub instance: Arc<InstanceRecord>,
     /// The hub named in the path; `None` in the short form.
@@ -33,12 +34,18 @@ pub struct Call {
     pub query: Vec<(String, String)>,
     /// The request's headers.
     pub headers: HeaderMap,
-    /// The body.
-    pub body: CallBody,
     /// The public root of this gateway, for links.
     pub root: String,
     /// The end of all work on it.
     pub deadline: Instant,
+}
+
+/// A hub call with its body.
+pub struct Call {
+    /// All but the body.
+    pub head: Head,
+    /// The body.
+    pub body: CallBody,
 }
 
 /// The body of a hub call.
@@ -150,17 +157,18 @@ impl Gateway {
     /// # Errors
     /// What the caller got wrong, or what the provider said, in uniform terms.
     pub async fn call(&self, call: Call) -> Result<Answer> {
-        if let Some(answer) = self.built_in(&call).await? {
+        if let Some(answer) = self.built_in(&call.head).await? {
             return Ok(answer);
         }
-        let resolved = self.resolve(&call.instance, call.hub.as_deref(), &call.method, &call.path)?;
+        let resolved =
+            self.resolve(&call.head.instance, call.head.hub.as_deref(), &call.head.method, &call.head.path)?;
         let operation = supported(&resolved.element, &resolved.operation)?;
-        let connection = self.connector.connection(&resolved.element, &call.instance)?;
-        let instance_id = call.instance.id;
+        let connection = self.connector.connection(&resolved.element, &call.head.instance)?;
+        let instance_id = call.head.instance.id;
         let mut answer = if resolved.operation.is_read() && !matches!(resolved.operation.answer, AnswerKind::File) {
             self.read_through_cache(call, &resolved, operation, connection).await?
         } else {
-            let instance = Arc::clone(&call.instance);
+            let instance = Arc::clone(&call.head.instance);
             let answer = self.carry_out(call, &resolved, operation, connection).await;
             if !resolved.operation.is_read() {
                 // Also after a failure: a provider may have done part of it.
@@ -180,16 +188,18 @@ impl Gateway {
         operation: Arc<Operation>,
         connection: Connection,
     ) -> Result<Answer> {
-        let (instance, root) = (Arc::clone(&call.instance), call.root.clone());
+        let (instance, root) = (Arc::clone(&call.head.instance), call.head.root.clone());
         let prepared = invoke::prepare(self.store.sealer(), call, resolved, operation)?;
         let pages = page::Pages::new(self.store.sealer(), instance.id, &prepared);
         let size = prepared.invocation.page.size;
         let linked = link::Wanted::of(resolved, &prepared.invocation);
         let deadline = prepared.invocation.deadline;
-        let outcome =
-            tokio::time::timeout_at(deadline, self.engine.run(&resolved.element, &connection, prepared.invocation))
-                .await
-                .map_err(|_| Error::new(Kind::ProviderTimeout, "The provider did not answer in time"))??;
+        let outcome = tokio::time::timeout_at(
+            deadline,
+            self.engine.run(&resolved.element, &connection, prepared.invocation, prepared.upload),
+        )
+        .await
+        .map_err(|_| Error::new(Kind::ProviderTimeout, "The provider did not answer in time"))??;
         let mut headers = HeaderMap::new();
         match outcome {
             Outcome::Record(mut record) => {

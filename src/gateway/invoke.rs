@@ -16,7 +16,7 @@ use crate::{
     },
     error::{Error, Kind, Result},
     mapping::{codec::scalar_text, time},
-    provider::{Invocation, PageRequest},
+    provider::{Invocation, PageRequest, Upload},
     query::{self, Expr},
     store::seal::Sealer,
 };
@@ -29,6 +29,8 @@ const MAX_PAGE: u64 = 5_000;
 /// An invocation, and what has to be remembered for its answer.
 pub(super) struct Prepared {
     pub(super) invocation: Invocation,
+    /// The file of an upload.
+    pub(super) upload: Option<Upload>,
     pub(super) view: View,
     /// A remark for the caller.
     pub(super) remark: Option<String>,
@@ -38,10 +40,11 @@ pub(super) struct Prepared {
 
 /// Validates `call` and makes its invocation.
 pub(super) fn prepare(sealer: &Sealer, call: Call, resolved: &Resolved, operation: Arc<Operation>) -> Result<Prepared> {
+    let Call { head, body } = call;
     let hub = &resolved.operation;
-    let raw = Raw(&call.query);
-    let (query, headers) = parameters(hub.parameters.as_slice(), &raw, &call.headers)?;
-    let configured = |key: &str| call.instance.configuration.get(key).and_then(scalar_text);
+    let raw = Raw(&head.query);
+    let (query, headers) = parameters(hub.parameters.as_slice(), &raw, &head.headers)?;
+    let configured = |key: &str| head.instance.configuration.get(key).and_then(scalar_text);
     let native = hub.native
         || (resolved.hub.native
             && configured("response.model").is_some_and(|model| model.eq_ignore_ascii_case("native")));
@@ -62,7 +65,7 @@ pub(super) fn prepare(sealer: &Sealer, call: Call, resolved: &Resolved, operatio
     let identity = format!(
         "{}|{:?}|{}|{}|{native}|{}",
         hub.id(),
-        call.path,
+        head.path,
         filter.as_ref().map(ToString::to_string).unwrap_or_default(),
         raw.one("orderBy").unwrap_or_default(),
         hub.parameters
@@ -75,7 +78,7 @@ pub(super) fn prepare(sealer: &Sealer, call: Call, resolved: &Resolved, operatio
             .collect::<Vec<_>>()
             .join("&"),
     );
-    let page = if is_list { page_request(sealer, call.instance.id, &identity, &raw)? } else { PageRequest::default() };
+    let page = if is_list { page_request(sealer, head.instance.id, &identity, &raw)? } else { PageRequest::default() };
     let flag = |name: &str| {
         query.get(name).and_then(Value::as_bool).or_else(|| raw.one(name).and_then(read_flag)).unwrap_or(false)
     };
@@ -83,7 +86,7 @@ pub(super) fn prepare(sealer: &Sealer, call: Call, resolved: &Resolved, operatio
     if query.get("calculateFolderPath") == Some(&Value::Bool(false)) {
         view.without.push("path");
     }
-    let (body, upload) = match call.body {
+    let (body, upload) = match body {
         CallBody::Json(body) => (checked_body(&hub.request, body)?, None),
         CallBody::Upload(mut upload) => {
             upload.size = query.get("size").and_then(Value::as_u64).or(upload.size);
@@ -98,7 +101,7 @@ pub(super) fn prepare(sealer: &Sealer, call: Call, resolved: &Resolved, operatio
     }
     let mut pass = HeaderMap::new();
     for name in [header::RANGE, header::IF_RANGE] {
-        if let Some(value) = call.headers.get(&name) {
+        if let Some(value) = head.headers.get(&name) {
             pass.insert(name, value.clone());
         }
     }
@@ -107,17 +110,17 @@ pub(super) fn prepare(sealer: &Sealer, call: Call, resolved: &Resolved, operatio
         view,
         remark: None,
         identity,
+        upload,
         invocation: Invocation {
             iso_dates: flag("isoDates"),
             raw: flag("raw"),
             count: flag("returnTotalCount") || flag("returnCount"),
             path: resolved.names.clone(),
-            deadline: call.deadline,
+            deadline: head.deadline,
             operation,
             query,
             headers,
             body,
-            upload,
             pass,
             native,
             fields,

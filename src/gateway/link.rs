@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     Gateway,
-    call::{Answer, Call, CallBody, Resolved},
+    call::{Answer, Call, CallBody, Head, Resolved},
 };
 use crate::{
     catalog::hub::AnswerKind,
@@ -85,17 +85,16 @@ impl Gateway {
             Some(id) => vec!["files".to_owned(), id.clone()],
             None => vec!["files".to_owned()],
         };
-        self.call(Call {
+        let head = Head {
             instance,
             hub: None,
             method: "GET".to_owned(),
             path,
             query: wanted.path.into_iter().map(|path| ("path".to_owned(), path)).collect(),
             headers,
-            body: CallBody::Json(Value::Null),
             root: String::new(),
             deadline,
-        })
-        .await
+        };
+        self.call(Call { head, body: CallBody::Json(Value::Null) }).await
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Gateway,
-    call::{Answer, Call, json as answer, put},
+    call::{Answer, Head, json as answer, put},
 };
 use crate::{
     catalog::{Element, hub::AnswerKind},
@@ -16,7 +16,7 @@ use crate::{
 
 impl Gateway {
     /// Answers a call that no mapping describes.
-    pub(super) async fn built_in(&self, call: &Call) -> Result<Option<Answer>> {
+    pub(super) async fn built_in(&self, call: &Head) -> Result<Option<Answer>> {
         let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
         match (call.method.as_str(), path.as_slice()) {
             ("GET", ["ping"]) => self.ping(call).await.map(Some),
@@ -29,13 +29,13 @@ impl Gateway {
         }
     }
 
-    fn connected(&self, call: &Call) -> Result<(std::sync::Arc<Element>, Connection)> {
+    fn connected(&self, call: &Head) -> Result<(std::sync::Arc<Element>, Connection)> {
         let element = self.connector.element(&call.instance.element_key)?;
         let connection = self.connector.connection(&element, &call.instance)?;
         Ok((element, connection))
     }
 
-    async fn ping(&self, call: &Call) -> Result<Answer> {
+    async fn ping(&self, call: &Head) -> Result<Answer> {
         if call.instance.disabled {
             return Err(Error::new(
                 Kind::Forbidden,
@@ -49,7 +49,7 @@ impl Gateway {
     }
 
     /// The provider's objects and the hub's resources; with `Elements-Version: Helium` as objects instead of names.
-    async fn objects(&self, call: &Call) -> Result<Answer> {
+    async fn objects(&self, call: &Head) -> Result<Answer> {
         let (element, connection) = self.connected(call)?;
         let resources = listed_resources(&element);
         let mut objects: Vec<(String, &str)> = resources.into_iter().map(|name| (name, "ceCanonical")).collect();
@@ -70,7 +70,7 @@ impl Gateway {
         Ok(answer(&Value::Array(list), headers))
     }
 
-    async fn metadata(&self, call: &Call, name: &str) -> Result<Answer> {
+    async fn metadata(&self, call: &Head, name: &str) -> Result<Answer> {
         let (element, connection) = self.connected(call)?;
         if element.describe.is_none() {
             return Err(Error::new(Kind::Unsupported, format!("The element `{}` has no objects", element.key)));

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
-use super::{Connection, Engine, Token, Upload, address as outbound, multipart, scope::CallScope};
+use super::{Connection, Engine, Token, Upload, multipart, scope::CallScope};
 use crate::{
     catalog::{
         Authentication, Call, Element, HostSpec,
@@ -16,7 +16,7 @@ use crate::{
     },
     error::{Error, Kind, Result},
     mapping::{ApplyError, Scope, TextTemplate, codec::scalar_text},
-    upstream::{Body, Request},
+    upstream::{Body, Request, url as outbound},
 };
 
 /// A mapping expression could not be filled in: the caller left something out that this element needs.
@@ -35,24 +35,34 @@ impl Engine {
         deadline: Instant,
     ) -> Result<Request> {
         let base = base_url(element, connection, &call.host, scope)?;
-        let mut url = match &call.path {
-            CallPath::Template(template) => template_url(&base, template, scope)?,
+        let mut query: Vec<(&str, String)> = Vec::with_capacity(call.query.len());
+        for (name, template) in &call.query {
+            if let Some(value) = template.render(scope).map_err(|error| unfilled(&error))? {
+                query.push((name, scalar_text(&value).unwrap_or_else(|| value.to_string())));
+            }
+        }
+        let url = match &call.path {
+            CallPath::Template(template) => {
+                let path = template
+                    .render_encoded(scope, &|value| {
+                        outbound::segment(value).map_err(|error| ApplyError::new(error.public().to_owned()))
+                    })
+                    .map_err(|error| unfilled(&error))?
+                    .unwrap_or_default();
+                outbound::build(&base, &path, &query)?
+            }
             CallPath::Given(reference) => {
                 let given = reference
                     .value(scope)
                     .and_then(|value| scalar_text(&value))
                     .ok_or_else(|| Error::new(Kind::ProviderFailed, "The provider gave no address of the next page"))?;
-                outbound::given(&base, &given).map_err(|error| {
-                    Error::new(Kind::ProviderFailed, "The provider's next page lies outside its API").with_source(error)
-                })?
+                let mut url = outbound::follow(&base, &given)?;
+                for (name, value) in &query {
+                    url.query_pairs_mut().append_pair(name, value);
+                }
+                url
             }
         };
-        for (name, template) in &call.query {
-            if let Some(value) = template.render(scope).map_err(|error| unfilled(&error))? {
-                let text = scalar_text(&value).unwrap_or_else(|| value.to_string());
-                url.query_pairs_mut().append_pair(name, &text);
-            }
-        }
         let mut headers = HeaderMap::new();
         for (name, template) in element.headers.iter().chain(&call.headers) {
             if let Some(value) = template.render(scope).map_err(|error| unfilled(&error))? {
@@ -305,18 +315,9 @@ fn find_host<'a>(element: &'a Element, name: &str) -> Result<&'a HostSpec> {
 }
 
 fn parse_base(text: &str) -> Result<Url> {
-    Url::parse(text).map_err(|_| Error::bad_request(format!("`{text}` in the instance's configuration is not a URL")))
-}
-
-fn template_url(base: &Url, template: &TextTemplate, scope: &CallScope<'_>) -> Result<Url> {
-    let path = template
-        .render_encoded(scope, &|value| {
-            outbound::encode_segment(value).map_err(|error| ApplyError::new(format!("`{value}`: {error}")))
-        })
-        .map_err(|error| unfilled(&error))?
-        .unwrap_or_default();
-    outbound::below(base, &path).map_err(|error| {
-        Error::bad_request("The request names something that no provider URL can hold").with_source(error)
+    outbound::base(text).map_err(|error| {
+        Error::bad_request(format!("The instance's configuration holds an unusable URL: {}", error.public()))
+            .with_source(error)
     })
 }
 

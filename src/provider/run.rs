@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::{
-    Connection, Engine, FieldDescription, Invocation, Outcome,
+    Connection, Engine, FieldDescription, Invocation, Outcome, Upload,
     filter::{Parted, part},
     request::{Prepared, prepare, unfilled},
     scope::CallScope,
@@ -41,14 +41,18 @@ enum Last<'a> {
 }
 
 impl Engine {
-    /// Carries out `invocation` through `connection`.
+    /// Carries out `invocation` through `connection`, with the file of an upload.
     ///
     /// # Errors
     /// What the caller got wrong, or what the provider said, in uniform terms.
-    pub async fn run(&self, element: &Element, connection: &Connection, mut invocation: Invocation) -> Result<Outcome> {
+    pub async fn run(
+        &self,
+        element: &Element,
+        connection: &Connection,
+        invocation: Invocation,
+        upload: Option<Upload>,
+    ) -> Result<Outcome> {
         let operation = std::sync::Arc::clone(&invocation.operation);
-        let upload = invocation.upload.take();
-        let invocation = invocation;
         let mut scope = CallScope::new(connection, &invocation);
         if let Some(object) = &operation.object {
             scope.object = object.render(&scope).map_err(|error| unfilled(&error))?.map(Value::String);
@@ -221,7 +225,7 @@ impl Engine {
         match (response, call.answer.format) {
             (None, _) => Ok(Last::Json(Value::Null, call)),
             (Some(response), Format::Stream) => Ok(Last::Stream(response)),
-            (Some(response), Format::Json) => Ok(Last::Json(self.decode(response).await?, call)),
+            (Some(response), Format::Json) => Ok(Last::Json(self.decode(response, deadline).await?, call)),
             (Some(_), Format::None) => Ok(Last::Json(Value::Null, call)),
         }
     }

@@ -7,7 +7,6 @@ use tokio::time::Instant;
 
 use super::{
     Connection, Engine,
-    address::collect,
     request::{Prepared, attach, authorize, carries_file},
     scope::CallScope,
 };
@@ -15,7 +14,7 @@ use crate::{
     catalog::{Authentication, Call, Element, ErrorRule, call::Then},
     error::{Error, Kind, ProviderFault, Result},
     mapping::codec::scalar_text,
-    upstream::Response,
+    upstream::{Response, body::collect},
 };
 
 /// The longest provider message passed on.
@@ -52,7 +51,7 @@ impl Engine {
             }
             let status = response.status;
             let retry_after = retry_after(&response);
-            let body = collect(response.body, 256 << 10).await.unwrap_or_default();
+            let body = collect(response.body, 256 << 10, deadline).await.unwrap_or_default();
             let verdict = judge(element, call, rules, status, &body);
             let may_renew = !renewed && !matches!(upload, Some(Prepared::Large(_)) if carries_file(call));
             if verdict.then == Then::Refresh
@@ -96,19 +95,20 @@ impl Engine {
         let response = self.send(element, connection, call, scope, rules, &mut None, None, deadline).await?;
         match response {
             None => Ok(Value::Null),
-            Some(response) => self.decode(response).await,
+            Some(response) => self.decode(response, deadline).await,
         }
     }
 
     /// An answer's body as JSON; an empty one is null.
-    pub(super) async fn decode(&self, response: Response) -> Result<Value> {
-        let body = collect(response.body, self.limits.response_bytes).await.map_err(|error| match error.kind() {
-            Kind::PayloadTooLarge => Error::new(
-                Kind::ProviderFailed,
-                format!("The provider's answer is longer than {} bytes", self.limits.response_bytes),
-            ),
-            _ => error,
-        })?;
+    pub(super) async fn decode(&self, response: Response, deadline: Instant) -> Result<Value> {
+        let body =
+            collect(response.body, self.limits.response_bytes, deadline).await.map_err(|error| match error.kind() {
+                Kind::PayloadTooLarge => Error::new(
+                    Kind::ProviderFailed,
+                    format!("The provider's answer is longer than {} bytes", self.limits.response_bytes),
+                ),
+                _ => error,
+            })?;
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Value::Null);
         }

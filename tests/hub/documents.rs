@@ -16,7 +16,8 @@ async fn a_file_lives_the_same_life_everywhere() {
     let hub = Gateway::demo();
     for element in ELEMENTS {
         // Made with its missing parents.
-        let made = hub.upload(element, "/hubs/documents/files?path=/Life/deep%20er/plan.txt", b"first").await.expect(200).body;
+        let made =
+            hub.upload(element, "/hubs/documents/files?path=/Life/deep%20er/plan.txt", b"first").await.expect(200).body;
         assert_eq!(made["name"], "plan.txt", "{element}");
         assert_eq!(made["path"], "/Life/deep er/plan.txt", "{element}");
         assert_eq!(made["size"], 5, "{element}");
@@ -43,22 +44,40 @@ async fn a_file_lives_the_same_life_everywhere() {
         assert_eq!(hub.get(element, &by_id).await.expect(200).bytes, b"second", "{element}");
 
         // Renamed, moved, copied.
-        let renamed = hub.json(element, Method::PATCH, &format!("{by_id}/metadata"), &json!({"name": "plan b.txt"})).await.expect(200).body;
+        let renamed = hub
+            .json(element, Method::PATCH, &format!("{by_id}/metadata"), &json!({"name": "plan b.txt"}))
+            .await
+            .expect(200)
+            .body;
         assert_eq!(renamed["path"], "/Life/deep er/plan b.txt", "{element}");
         let by_path = "/hubs/documents/files/metadata?path=/Life/deep%20er/plan%20b.txt";
-        let moved = hub.json(element, Method::PATCH, by_path, &json!({"path": "/Life/plan c.txt"})).await.expect(200).body;
+        let moved =
+            hub.json(element, Method::PATCH, by_path, &json!({"path": "/Life/plan c.txt"})).await.expect(200).body;
         assert_eq!(moved["path"], "/Life/plan c.txt", "{element}");
-        let same = hub.json(element, Method::PATCH, &format!("/files/{}/metadata", id(&moved)), &moved).await.expect(200).body;
+        let same =
+            hub.json(element, Method::PATCH, &format!("/files/{}/metadata", id(&moved)), &moved).await.expect(200).body;
         assert_eq!(same["path"], moved["path"], "{element}: a record sent back changes nothing");
-        let copied = hub.json(element, Method::POST, &format!("/files/{}/copy", id(&moved)), &json!({"path": "/Life/copy.txt"})).await.expect(200).body;
+        let copied = hub
+            .json(element, Method::POST, &format!("/files/{}/copy", id(&moved)), &json!({"path": "/Life/copy.txt"}))
+            .await
+            .expect(200)
+            .body;
         assert_eq!(copied["path"], "/Life/copy.txt", "{element}");
         assert_eq!(hub.get(element, "/files?path=/Life/copy.txt").await.expect(200).bytes, b"second", "{element}");
         let onto = format!("/files/{}/copy", id(&moved));
         hub.json(element, Method::POST, &onto, &json!({"path": "/Life/copy.txt"})).await.expect(409);
-        hub.json(element, Method::POST, &format!("{onto}?overwrite=true"), &json!({"path": "/Life/copy.txt"})).await.expect(200);
-        let itself = hub.json(element, Method::POST, &format!("{onto}?overwrite=true"), &json!({"path": "/Life/plan c.txt"})).await;
+        hub.json(element, Method::POST, &format!("{onto}?overwrite=true"), &json!({"path": "/Life/copy.txt"}))
+            .await
+            .expect(200);
+        let itself = hub
+            .json(element, Method::POST, &format!("{onto}?overwrite=true"), &json!({"path": "/Life/plan c.txt"}))
+            .await;
         assert_eq!(itself.status, 400, "{element}: {}", itself.body);
-        assert_eq!(hub.get(element, "/files?path=/Life/plan%20c.txt").await.expect(200).bytes, b"second", "{element}: still there");
+        assert_eq!(
+            hub.get(element, "/files?path=/Life/plan%20c.txt").await.expect(200).bytes,
+            b"second",
+            "{element}: still there"
+        );
 
         // Gone, by path and by id; folders go by their id too.
         hub.delete(element, "/hubs/documents/files?path=/Life/copy.txt").await.expect(200);
@@ -75,10 +94,20 @@ async fn a_file_lives_the_same_life_everywhere() {
 async fn folders_are_made_listed_copied_and_deleted() {
     let hub = Gateway::demo();
     for element in ELEMENTS {
-        let made = hub.json(element, Method::POST, "/hubs/documents/folders", &json!({"path": "/Tree/a", "name": "a", "directory": true})).await.expect(200).body;
+        let made = hub
+            .json(
+                element,
+                Method::POST,
+                "/hubs/documents/folders",
+                &json!({"path": "/Tree/a", "name": "a", "directory": true}),
+            )
+            .await
+            .expect(200)
+            .body;
         assert_eq!((&made["path"], &made["directory"]), (&json!("/Tree/a"), &json!(true)), "{element}");
         hub.json(element, Method::POST, "/folders", &json!({"path": "/Tree/a"})).await.expect(409);
-        let wrong = hub.json(element, Method::POST, "/folders", &json!({"path": "/Tree/x", "name": "y"})).await.expect(400);
+        let wrong =
+            hub.json(element, Method::POST, "/folders", &json!({"path": "/Tree/x", "name": "y"})).await.expect(400);
         assert_eq!(wrong.body["message"], "Folder name provided and folder name in path do not match", "{element}");
         for (name, size) in [("one.txt", 1), ("two.csv", 2), ("three.txt", 3), ("Four.txt", 4)] {
             hub.upload(element, &format!("/files?path=/Tree/a/{name}"), &vec![b'x'; size]).await.expect(200);
@@ -89,18 +118,36 @@ async fn folders_are_made_listed_copied_and_deleted() {
         assert_eq!(names, ["Four.txt", "one.txt", "three.txt", "two.csv"], "{element}");
         assert_eq!(listed.header("elements-returned-count"), "4", "{element}");
         assert_eq!(listed.header("elements-next-page-token"), "", "{element}");
-        assert_eq!(hub.get(element, &format!("/folders/{}/contents", id(&made))).await.expect(200).list().len(), 4, "{element}");
+        assert_eq!(
+            hub.get(element, &format!("/folders/{}/contents", id(&made))).await.expect(200).list().len(),
+            4,
+            "{element}"
+        );
 
         // Two pages of two are one page of four, by token and by number.
         let first = hub.get(element, "/folders/contents?path=/Tree/a&pageSize=2&nextPage=").await.expect(200);
         let token = first.header("elements-next-page-token").to_owned();
         assert!(!token.is_empty(), "{element}");
-        let second = hub.get(element, &format!("/folders/contents?path=/Tree/a&pageSize=2&page=1&nextPage={token}")).await.expect(200);
+        let second = hub
+            .get(element, &format!("/folders/contents?path=/Tree/a&pageSize=2&page=1&nextPage={token}"))
+            .await
+            .expect(200);
         assert_eq!(second.header("elements-next-page-token"), "", "{element}");
         let both: Vec<Value> = first.list().iter().chain(second.list()).cloned().collect();
-        assert_eq!(&both, hub.get(element, "/folders/contents?path=/Tree/a&pageSize=4").await.expect(200).list(), "{element}");
-        assert_eq!(hub.get(element, "/folders/contents?path=/Tree/a&pageSize=2&page=2").await.expect(200).list(), second.list(), "{element}");
-        assert!(hub.get(element, "/folders/contents?path=/Tree/a&pageSize=2&page=9").await.expect(200).list().is_empty(), "{element}");
+        assert_eq!(
+            &both,
+            hub.get(element, "/folders/contents?path=/Tree/a&pageSize=4").await.expect(200).list(),
+            "{element}"
+        );
+        assert_eq!(
+            hub.get(element, "/folders/contents?path=/Tree/a&pageSize=2&page=2").await.expect(200).list(),
+            second.list(),
+            "{element}"
+        );
+        assert!(
+            hub.get(element, "/folders/contents?path=/Tree/a&pageSize=2&page=9").await.expect(200).list().is_empty(),
+            "{element}"
+        );
         hub.get(element, &format!("/folders/contents?path=/Tree&nextPage={token}")).await.expect(400);
 
         // Filters and order that no provider of these knows.
@@ -129,10 +176,12 @@ async fn folders_are_made_listed_copied_and_deleted() {
         }
         found.sort();
         assert_eq!(found, ["Four.txt", "one.txt", "three.txt"], "{element}");
-        let unknown = hub.get(element, &format!("/folders/contents?path=/Tree/a&where={}", encoded("nam='x'"))).await.expect(400);
+        let unknown =
+            hub.get(element, &format!("/folders/contents?path=/Tree/a&where={}", encoded("nam='x'"))).await.expect(400);
         assert!(unknown.body["message"].as_str().unwrap().contains("`name`"), "{element}: {}", unknown.body);
         hub.get(element, &format!("/folders/contents?path=/Tree/a&where={}", encoded("name='x"))).await.expect(400);
-        let largest = hub.get(element, "/folders/contents?path=/Tree/a&orderBy=size%20desc&pageSize=2").await.expect(200);
+        let largest =
+            hub.get(element, "/folders/contents?path=/Tree/a&orderBy=size%20desc&pageSize=2").await.expect(200);
         assert_eq!(largest.names(), ["Four.txt", "three.txt"], "{element}");
         assert_eq!(largest.header("elements-next-page-token").is_empty(), false, "{element}");
 
@@ -141,16 +190,27 @@ async fn folders_are_made_listed_copied_and_deleted() {
         assert_eq!(found.names(), ["three.txt"], "{element}");
         hub.get(element, "/search?path=/NoSuchFolder&text=three").await.expect(400);
 
-        let copy = hub.json(element, Method::POST, "/folders/copy?path=/Tree/a", &json!({"path": "/Tree/b"})).await.expect(200).body;
+        let copy = hub
+            .json(element, Method::POST, "/folders/copy?path=/Tree/a", &json!({"path": "/Tree/b"}))
+            .await
+            .expect(200)
+            .body;
         assert_eq!(copy["path"], "/Tree/b", "{element}");
         assert_eq!(hub.get(element, "/folders/contents?path=/Tree/b").await.expect(200).list().len(), 4, "{element}");
-        let renamed = hub.json(element, Method::PATCH, &format!("/folders/{}/metadata", id(&copy)), &json!({"name": "c"})).await.expect(200).body;
+        let renamed = hub
+            .json(element, Method::PATCH, &format!("/folders/{}/metadata", id(&copy)), &json!({"name": "c"}))
+            .await
+            .expect(200)
+            .body;
         assert_eq!(renamed["path"], "/Tree/c", "{element}");
         hub.delete(element, "/hubs/documents/folders?path=/Tree/c").await.expect(200);
         hub.get(element, "/folders/contents?path=/Tree/c").await.expect(404);
         let root = hub.get(element, "/folders/metadata?path=/").await.expect(200).body;
         assert_eq!((&root["path"], &root["directory"]), (&json!("/"), &json!(true)), "{element}");
-        assert!(hub.get(element, "/folders/contents?path=/").await.expect(200).names().contains(&"Tree".to_owned()), "{element}");
+        assert!(
+            hub.get(element, "/folders/contents?path=/").await.expect(200).names().contains(&"Tree".to_owned()),
+            "{element}"
+        );
     }
 }
 
@@ -206,6 +266,7 @@ async fn dropbox_ids_are_made_of_paths_and_its_own_are_taken_too() {
         assert_eq!(metadata["path"], "/My Folder/a+b.txt", "{form}");
     }
     let folder = hub.get("dropbox", "/folders/metadata?path=/my%20folder").await.expect(200).body;
-    let contents = hub.get("dropbox", &format!("/folders/{}/contents", folder["refId"].as_str().unwrap())).await.expect(200);
+    let contents =
+        hub.get("dropbox", &format!("/folders/{}/contents", folder["refId"].as_str().unwrap())).await.expect(200);
     assert_eq!(contents.names(), ["a+b.txt"]);
 }

@@ -114,7 +114,10 @@ impl Gateway {
 
     /// The token of the element's instance.
     pub(crate) fn token(&self, element: &str) -> String {
-        self.told["instances"][element]["token"].as_str().unwrap_or_else(|| panic!("no instance of {element}")).to_owned()
+        self.told["instances"][element]["token"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no instance of {element}"))
+            .to_owned()
     }
 
     /// The id of the element's instance.
