@@ -10,11 +10,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::accounts::AccountDirectory;
 use crate::{
+    cache::{self, ResponseCache},
     catalog::{self, Catalog},
     clock::SharedClock,
     config::Config,
     error::{Error, Kind, Result},
-    gateway::{Connector, Gateway, connect},
+    gateway::{Connector, Gateway, cached::Memory, connect},
     grant::{self, Grants},
     instance::Directory,
     provider::{Engine, Limits},
@@ -117,6 +118,14 @@ impl App {
         );
         let limits = Limits { response_bytes: config.limits.max_response_bytes, ..Limits::default() };
         let engine = Engine::new(transport, limits);
+        let cache = ResponseCache::new(
+            &cache::Settings {
+                max_bytes: config.cache.max_bytes,
+                max_entry_bytes: config.cache.max_entry_bytes,
+                ..cache::Settings::default()
+            },
+            Arc::clone(&clock),
+        );
         let connector = Connector::new(connect::Parts {
             config: Arc::clone(&config),
             clock: Arc::clone(&clock),
@@ -124,7 +133,7 @@ impl App {
             catalog: Arc::clone(&catalog),
             grants: grants.clone(),
             directory: Arc::clone(&directory),
-            probe: Arc::new(engine.clone()),
+            probe: Arc::new(Memory { engine: engine.clone(), cache: cache.clone() }),
             tracker: tracker.clone(),
         });
         let gateway = Gateway {
@@ -135,6 +144,7 @@ impl App {
             directory: Arc::clone(&directory),
             connector: connector.clone(),
             engine,
+            cache,
         };
         Self(Arc::new(Parts {
             accounts: AccountDirectory::new(Arc::clone(&store)),

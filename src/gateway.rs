@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::{catalog, clock::SharedClock, config::Config, instance::Directory, provider::Engine, store::Store};
+use crate::{
+    cache::ResponseCache, catalog, clock::SharedClock, config::Config, instance::Directory, provider::Engine,
+    store::Store,
+};
 
-mod cached;
+pub mod cached;
 pub mod call;
 pub mod connect;
 pub mod examples;
@@ -33,4 +36,6 @@ pub struct Gateway {
     pub connector: Connector,
     /// Runs operations.
     pub engine: Engine,
+    /// Keeps answers.
+    pub cache: ResponseCache,
 }

@@ -1,20 +1,47 @@
-//! Reads through the response cache.
+//! Reads through the response cache, and what a write makes of it.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc, time::Duration};
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde_json::Value;
+use tokio::time::Instant;
 
 use super::{
     Gateway,
-    call::{Answer, Call, Resolved},
+    call::{Answer, AnswerBody, Call, Resolved, put},
+    connect::Probe,
 };
 use crate::{
-    catalog::{HubOperation, Operation},
-    error::Result,
-    provider::Connection,
-    store::InstanceRecord,
+    cache::{self, CacheKey, Directives, Policy, ResponseCache},
+    catalog::{Element, Operation, hub::Location},
+    error::{Error, Result},
+    mapping::{Root, Scope},
+    provider::{Connection, Engine},
 };
 
+/// Proves credentials, and forgets what is remembered of an instance when it changes.
+#[derive(Clone)]
+pub struct Memory {
+    /// What runs probe calls and keeps object descriptions.
+    pub engine: Engine,
+    /// What keeps answers.
+    pub cache: ResponseCache,
+}
+
+#[async_trait::async_trait]
+impl Probe for Memory {
+    async fn probe(&self, element: &Element, connection: &Connection, deadline: Instant) -> Result<()> {
+        self.engine.probe(element, connection, deadline).await
+    }
+
+    fn forget(&self, instance_id: i64) {
+        self.engine.forget(instance_id);
+        self.cache.forget(instance_id);
+    }
+}
+
 impl Gateway {
-    /// Answers a read from the cache where the instance allows it.
+    /// Answers a read, from the cache where the instance allows it.
     pub(super) async fn read_through_cache(
         &self,
         call: Call,
@@ -22,10 +49,117 @@ impl Gateway {
         operation: Arc<Operation>,
         connection: Connection,
     ) -> Result<Answer> {
-        self.carry_out(call, resolved, operation, connection).await
+        let instance = &call.head.instance;
+        // What the gateway itself makes (links that end) is made anew each time.
+        let lasting = operation.model.as_ref().is_none_or(|model| !model.fields.iter().any(|field| field.computed));
+        if !instance.caching_enabled || instance.cache_ttl_s == 0 || !lasting {
+            return self.carry_out(call, resolved, operation, connection).await;
+        }
+        let key = key(&call, resolved, &operation);
+        let wishes = Directives::parse(
+            texts(&call.head.headers, &header::CACHE_CONTROL).chain(texts(&call.head.headers, &header::PRAGMA)),
+        );
+        let policy = Policy {
+            ttl: Duration::from_secs(instance.cache_ttl_s),
+            max_entries: instance.max_cache_size,
+            max_age: wishes.max_age,
+            store: !wishes.no_store,
+        };
+        let known: Vec<String> = texts(&call.head.headers, &header::IF_NONE_MATCH).map(str::to_owned).collect();
+        let (this, resolved) = (self.clone(), resolved.clone());
+        let found = self
+            .cache
+            .get_or_compute(key, policy, move || async move {
+                kept(this.carry_out(call, &resolved, operation, connection).await?)
+            })
+            .await?;
+        let now = self.clock.now();
+        let mut headers = HeaderMap::new();
+        for (name, value) in &found.entry.headers {
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+                headers.insert(name, value);
+            }
+        }
+        put(&mut headers, "etag", &found.entry.etag);
+        put(&mut headers, "cache-status", &found.cache_status(now));
+        if let Some(age) = found.age_s(now) {
+            put(&mut headers, "age", &age.to_string());
+        }
+        if known.iter().any(|known| cache::if_none_match(known, &found.entry.etag)) {
+            return Ok(Answer { status: StatusCode::NOT_MODIFIED, headers, body: AnswerBody::Empty });
+        }
+        let status = StatusCode::from_u16(found.entry.status).map_err(Error::internal)?;
+        Ok(Answer { status, headers, body: AnswerBody::Json(found.entry.body.clone()) })
     }
 
-    /// A write happened: what it may have changed is no longer answered from the cache.
-    #[expect(clippy::unused_self, reason = "the cache comes with the next step")]
-    pub(super) fn written(&self, _instance: &InstanceRecord, _operation: &HubOperation) {}
+    /// Carries out a write; what it may have changed is not answered from the cache afterwards, also when it failed.
+    pub(super) async fn write_past_cache(
+        &self,
+        call: Call,
+        resolved: &Resolved,
+        operation: Arc<Operation>,
+        connection: Connection,
+    ) -> Result<Answer> {
+        let _writing = self.cache.writing(call.head.instance.id, [touched(resolved, &operation)]);
+        self.carry_out(call, resolved, operation, connection).await
+    }
+}
+
+fn texts<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    headers.get_all(name).iter().filter_map(|value| value.to_str().ok())
+}
+
+/// An answer in the form the cache keeps.
+fn kept(answer: Answer) -> Result<cache::Answer> {
+    let headers = answer
+        .headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+        .collect();
+    let body = match answer.body {
+        AnswerBody::Json(body) => body,
+        AnswerBody::Empty => bytes::Bytes::new(),
+        AnswerBody::Stream(_) => return Err(Error::internal("a streamed answer cannot be kept")),
+    };
+    Ok(cache::Answer { status: answer.status.as_u16(), headers, body })
+}
+
+/// The key of a read: instance, what it reads, the operation, and everything of the request that can change the answer.
+fn key(call: &Call, resolved: &Resolved, operation: &Operation) -> CacheKey {
+    let head = &call.head;
+    let mut query: Vec<(&str, &str)> = head.query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    for parameter in &resolved.operation.parameters {
+        if parameter.location == Location::Header
+            && let Some(value) = head.headers.get(&parameter.name).and_then(|value| value.to_str().ok())
+        {
+            query.push((&parameter.name, value));
+        }
+    }
+    query.sort_unstable();
+    let mut canonical = url::form_urlencoded::Serializer::new(String::new());
+    for segment in &head.path {
+        canonical.append_pair("/", segment);
+    }
+    canonical.extend_pairs(query);
+    let accept = head.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("*/*");
+    CacheKey::new(
+        head.instance.id,
+        &touched(resolved, operation),
+        &resolved.operation.id(),
+        &canonical.finish(),
+        accept,
+    )
+}
+
+/// What a call reads or changes: the provider's object where there is one (it has several uniform names), else the hub.
+fn touched(resolved: &Resolved, operation: &Operation) -> String {
+    struct Names<'a>(&'a [(String, String)]);
+    impl Scope for Names<'_> {
+        fn value(&self, root: Root, key: &str) -> Option<Cow<'_, Value>> {
+            let found = self.0.iter().find(|(name, _)| root == Root::Path && name == key);
+            found.map(|(_, value)| Cow::Owned(Value::String(value.clone())))
+        }
+    }
+    let object = operation.object.as_ref().and_then(|object| object.render(&Names(&resolved.names)).ok().flatten());
+    object.map_or_else(|| resolved.element.hub.clone(), |object| object.to_lowercase())
 }

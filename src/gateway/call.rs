@@ -88,6 +88,7 @@ impl std::fmt::Debug for AnswerBody {
 }
 
 /// What a hub call leads to, before anything is done for it.
+#[derive(Debug, Clone)]
 pub struct Resolved {
     /// The element.
     pub element: Arc<Element>,
@@ -165,16 +166,12 @@ impl Gateway {
         let operation = supported(&resolved.element, &resolved.operation)?;
         let connection = self.connector.connection(&resolved.element, &call.head.instance)?;
         let instance_id = call.head.instance.id;
-        let mut answer = if resolved.operation.is_read() && !matches!(resolved.operation.answer, AnswerKind::File) {
-            self.read_through_cache(call, &resolved, operation, connection).await?
-        } else {
-            let instance = Arc::clone(&call.head.instance);
-            let answer = self.carry_out(call, &resolved, operation, connection).await;
-            if !resolved.operation.is_read() {
-                // Also after a failure: a provider may have done part of it.
-                self.written(&instance, &resolved.operation);
+        let mut answer = match &resolved.operation.answer {
+            AnswerKind::File => self.carry_out(call, &resolved, operation, connection).await?,
+            _ if resolved.operation.is_read() => {
+                self.read_through_cache(call, &resolved, operation, connection).await?
             }
-            answer?
+            _ => self.write_past_cache(call, &resolved, operation, connection).await?,
         };
         put(&mut answer.headers, "elements-element-instance-id", &instance_id.to_string());
         Ok(answer)

@@ -112,9 +112,8 @@ fn missing(element: &Arc<Element>) -> Vec<Problem> {
 
 /// Examples of operations that are not there.
 fn astray(catalog: &Catalog, element: &Element, sound: bool) -> Vec<Problem> {
-    let in_hub = |id: &str| {
-        catalog.hub(&element.hub).is_some_and(|hub| hub.operations().any(|operation| operation.id() == id))
-    };
+    let in_hub =
+        |id: &str| catalog.hub(&element.hub).is_some_and(|hub| hub.operations().any(|operation| operation.id() == id));
     let known: Vec<&str> = element.operations.keys().map(String::as_str).collect();
     element
         .examples

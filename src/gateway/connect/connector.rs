@@ -21,7 +21,7 @@ use crate::{
     error::{Error, Kind, Result},
     grant::{Grants, OAuth2},
     instance::{Directory, configuration::Values},
-    provider::{Connection, Credentials, Engine},
+    provider::{Connection, Credentials},
     store::{InstanceChange, InstanceFilter, InstanceRecord, NewInstance, Store},
 };
 
@@ -354,15 +354,4 @@ fn not_found() -> Error {
 
 fn external_of(record: &InstanceRecord) -> External {
     if record.external_authentication == External::Initial.word() { External::Initial } else { External::None }
-}
-
-#[async_trait::async_trait]
-impl Probe for Engine {
-    async fn probe(&self, element: &Element, connection: &Connection, deadline: Instant) -> Result<()> {
-        Self::probe(self, element, connection, deadline).await
-    }
-
-    fn forget(&self, instance_id: i64) {
-        Self::forget(self, instance_id);
-    }
 }

@@ -15,7 +15,11 @@ use crate::{
 };
 
 /// Everything in which `outcome` differs from `answer`.
-pub(super) async fn differences(answer: &Answer, outcome: Result<Outcome>, comparison: &mut Comparison) -> Vec<Difference> {
+pub(super) async fn differences(
+    answer: &Answer,
+    outcome: Result<Outcome>,
+    comparison: &mut Comparison,
+) -> Vec<Difference> {
     let one = |pointer: &str, message: String| vec![Difference { pointer: pointer.to_owned(), message }];
     match outcome {
         Err(error) => of_error(answer, &error, comparison),
@@ -33,7 +37,15 @@ pub(super) async fn differences(answer: &Answer, outcome: Result<Outcome>, compa
             let items = Value::Array(items.into_iter().map(Value::Object).collect());
             let mut found = of_body(answer, &items, comparison);
             if next.is_some() != answer.next {
-                found.extend(one("/next", if answer.next { "recorded as true, but no page follows" } else { "recorded as false, but a page follows" }.to_owned()));
+                found.extend(one(
+                    "/next",
+                    if answer.next {
+                        "recorded as true, but no page follows"
+                    } else {
+                        "recorded as false, but a page follows"
+                    }
+                    .to_owned(),
+                ));
             }
             if total != answer.total {
                 let text = |total: Option<u64>| total.map_or_else(|| "unknown".to_owned(), |total| total.to_string());
@@ -52,12 +64,18 @@ pub(super) async fn differences(answer: &Answer, outcome: Result<Outcome>, compa
                 found.extend(one("/status", format!("recorded as {}, but it is {status}", answer.status)));
             }
             if answer.text.as_ref().is_none_or(|text| text.as_bytes() != bytes) {
-                found.extend(one("/text", format!("recorded otherwise, but it is `{}`", String::from_utf8_lossy(&bytes))));
+                found.extend(one(
+                    "/text",
+                    format!("recorded otherwise, but it is `{}`", String::from_utf8_lossy(&bytes)),
+                ));
             }
             for (name, wanted) in &answer.headers {
                 let is = headers.get(name).and_then(|value| value.to_str().ok());
                 if is != wanted.as_str() {
-                    found.extend(one(&step("/headers", name), format!("recorded as {wanted}, but it is {}", is.unwrap_or("absent"))));
+                    found.extend(one(
+                        &step("/headers", name),
+                        format!("recorded as {wanted}, but it is {}", is.unwrap_or("absent")),
+                    ));
                 }
             }
             found
@@ -73,12 +91,18 @@ pub(super) async fn differences(answer: &Answer, outcome: Result<Outcome>, compa
 fn of_body(answer: &Answer, is: &Value, comparison: &mut Comparison) -> Vec<Difference> {
     let mut found = Vec::new();
     if answer.status != 200 {
-        found.push(Difference { pointer: "/status".into(), message: format!("recorded as {}, but it is 200", answer.status) });
+        found.push(Difference {
+            pointer: "/status".into(),
+            message: format!("recorded as {}, but it is 200", answer.status),
+        });
     }
     match &answer.body {
         None => found.push(Difference { pointer: "/body".into(), message: format!("not recorded, but it is {is}") }),
         Some(wanted) => found.extend(
-            comparison.value(wanted, is).into_iter().map(|one| Difference { pointer: format!("/body{}", one.pointer), ..one }),
+            comparison
+                .value(wanted, is)
+                .into_iter()
+                .map(|one| Difference { pointer: format!("/body{}", one.pointer), ..one }),
         ),
     }
     found
@@ -99,12 +123,17 @@ fn of_error(answer: &Answer, error: &Error, comparison: &mut Comparison) -> Vec<
         "errors": error.details().iter().map(|detail| json!({"pointer": detail.pointer, "detail": detail.detail})).collect::<Vec<_>>(),
     });
     let Some(Value::Object(wanted)) = &answer.body else { return Vec::new() };
-    comparison.part(wanted, &body).into_iter().map(|one| Difference { pointer: format!("/body{}", one.pointer), ..one }).collect()
+    comparison
+        .part(wanted, &body)
+        .into_iter()
+        .map(|one| Difference { pointer: format!("/body{}", one.pointer), ..one })
+        .collect()
 }
 
 /// An error in one line.
 pub(super) fn told(error: &Error) -> String {
-    let details: Vec<String> = error.details().iter().map(|detail| format!("{}: {}", detail.pointer, detail.detail)).collect();
+    let details: Vec<String> =
+        error.details().iter().map(|detail| format!("{}: {}", detail.pointer, detail.detail)).collect();
     let cause = std::error::Error::source(error).map(|cause| format!(" ({cause})")).unwrap_or_default();
     format!("{} {}{cause}", error.public(), details.join("; ")).trim().to_owned()
 }
@@ -138,10 +167,24 @@ mod tests {
     #[test]
     fn statuses_are_those_of_the_api() {
         for kind in [
-            Kind::BadRequest, Kind::Unauthorized, Kind::ReauthRequired, Kind::Forbidden, Kind::NotFound, Kind::MethodNotAllowed,
-            Kind::NotAcceptable, Kind::RequestTimeout, Kind::Conflict, Kind::PayloadTooLarge, Kind::UnsupportedMediaType,
-            Kind::TooManyRequests, Kind::Unsupported, Kind::ProviderFailed, Kind::ProviderUnreachable, Kind::ProviderTimeout,
-            Kind::Unavailable, Kind::Internal,
+            Kind::BadRequest,
+            Kind::Unauthorized,
+            Kind::ReauthRequired,
+            Kind::Forbidden,
+            Kind::NotFound,
+            Kind::MethodNotAllowed,
+            Kind::NotAcceptable,
+            Kind::RequestTimeout,
+            Kind::Conflict,
+            Kind::PayloadTooLarge,
+            Kind::UnsupportedMediaType,
+            Kind::TooManyRequests,
+            Kind::Unsupported,
+            Kind::ProviderFailed,
+            Kind::ProviderUnreachable,
+            Kind::ProviderTimeout,
+            Kind::Unavailable,
+            Kind::Internal,
         ] {
             assert_eq!(status(kind), of_api(kind).as_u16(), "{kind:?}");
         }

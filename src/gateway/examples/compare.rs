@@ -23,7 +23,9 @@ impl Comparison {
     pub(super) fn same(&mut self, wanted: &str, is: &str) -> bool {
         let Some((before, after)) = wanted.split_once(UNIQUE) else { return wanted == is };
         if self.unique.is_none() {
-            let found = is.strip_prefix(before).map(|rest| rest.chars().take_while(char::is_ascii_hexdigit).collect::<String>());
+            let found = is
+                .strip_prefix(before)
+                .map(|rest| rest.chars().take_while(char::is_ascii_hexdigit).collect::<String>());
             // What follows must not be taken for a part of it.
             let next = after.split(UNIQUE).next().unwrap_or_default();
             self.unique = found.filter(|found| {
@@ -88,7 +90,15 @@ impl Comparison {
             }
             (Value::Array(wanted), Value::Array(is)) => {
                 if wanted.len() != is.len() {
-                    note(pointer.to_owned(), format!("recorded with {} items, but there are {}: {}", wanted.len(), is.len(), short(&Value::Array(is.clone()))));
+                    note(
+                        pointer.to_owned(),
+                        format!(
+                            "recorded with {} items, but there are {}: {}",
+                            wanted.len(),
+                            is.len(),
+                            short(&Value::Array(is.clone()))
+                        ),
+                    );
                     return;
                 }
                 for (index, (wanted, is)) in wanted.iter().zip(is).enumerate() {
@@ -132,7 +142,8 @@ mod tests {
     #[test]
     fn tells_every_difference_with_its_place() {
         let mut comparison = Comparison::default();
-        let found = comparison.value(&json!({"a": {"b": 1}, "c": [1], "d": 1}), &json!({"a": {"b": 2}, "c": [1, 2], "e/f": 1}));
+        let found =
+            comparison.value(&json!({"a": {"b": 1}, "c": [1], "d": 1}), &json!({"a": {"b": 2}, "c": [1, 2], "e/f": 1}));
         let pointers: Vec<&str> = found.iter().map(|one| one.pointer.as_str()).collect();
         assert_eq!(pointers, ["/a/b", "/c", "/d", "/e~1f"]);
         assert!(comparison.value(&json!({"a": [1, {"b": null}]}), &json!({"a": [1, {"b": null}]})).is_empty());

@@ -77,8 +77,7 @@ pub(super) struct Answer {
 }
 
 /// The keys of each object of an example, for the reader and the schema.
-pub(super) const KEYS: &[&str] =
-    &["operation", "name", "configuration", "secrets", "request", "calls", "answer"];
+pub(super) const KEYS: &[&str] = &["operation", "name", "configuration", "secrets", "request", "calls", "answer"];
 
 /// Reads `example`; `None` when it has a mistake, which is then noted.
 pub(super) fn read(example: &Example, problems: &Problems) -> Option<Recorded> {
@@ -106,7 +105,9 @@ fn marked(value: &Value) -> Value {
     match value {
         Value::String(text) => Value::String(text.replace("{unique}", UNIQUE)),
         Value::Array(items) => Value::Array(items.iter().map(marked).collect()),
-        Value::Object(members) => Value::Object(members.iter().map(|(key, member)| (key.clone(), marked(member))).collect()),
+        Value::Object(members) => {
+            Value::Object(members.iter().map(|(key, member)| (key.clone(), marked(member))).collect())
+        }
         other => other.clone(),
     }
 }

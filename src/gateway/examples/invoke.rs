@@ -14,7 +14,7 @@ use crate::{
     catalog::{Element, Hub, Operation},
     error::{Error, Result},
     gateway::{
-        call::{Call, CallBody, Resolved},
+        call::{Call, CallBody, Head, Resolved},
         invoke::{self, Prepared},
     },
     mapping::codec::scalar_text,
@@ -60,20 +60,19 @@ pub(super) fn prepared(
         operation: Arc::clone(&operation.hub),
         names: request.path.clone(),
     };
-    let call = Call {
+    let head = Head {
         instance: Arc::new(instance(element, connection)),
         hub: Some(hub.key.clone()),
         method: operation.hub.method.clone(),
         path: Vec::new(),
         query,
         headers,
-        body,
         root: "http://localhost".to_owned(),
         deadline,
     };
     // No page token of an example ever leaves the process.
     let sealer = Sealer::new(&[0; 32]);
-    invoke::prepare(&sealer, call, &resolved, Arc::clone(operation))
+    invoke::prepare(&sealer, Call { head, body }, &resolved, Arc::clone(operation))
 }
 
 fn instance(element: &Element, connection: &Connection) -> InstanceRecord {

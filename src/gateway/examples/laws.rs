@@ -111,5 +111,11 @@ fn breach(plan: &Plan, line: &Line, model: Option<&Model>) -> Option<String> {
             Err(message) => return Some(format!("what is written to `{}` is not read again: {message}", line.name)),
         }
     }
-    (!taken).then(|| format!("nothing of the field's type can be written to `{}`: its codec takes none of {}", line.name, json!(values)))
+    (!taken).then(|| {
+        format!(
+            "nothing of the field's type can be written to `{}`: its codec takes none of {}",
+            line.name,
+            json!(values)
+        )
+    })
 }

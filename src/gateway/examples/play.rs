@@ -47,7 +47,11 @@ impl Player {
         if found.is_empty() {
             found.extend(self.calls.iter().skip(state.made).map(|call| Difference {
                 pointer: call.pointer.clone(),
-                message: format!("the call {} {} was recorded, but is not made", call.method, state.comparison.filled(&call.url)),
+                message: format!(
+                    "the call {} {} was recorded, but is not made",
+                    call.method,
+                    state.comparison.filled(&call.url)
+                ),
             }));
         }
         (found, std::mem::take(&mut state.comparison))
@@ -67,7 +71,9 @@ impl Player {
         let differences = sent.against(call, &mut state.comparison);
         if !differences.is_empty() {
             let below = format!("{}/request", call.pointer);
-            state.found.extend(differences.into_iter().map(|one| Difference { pointer: format!("{below}{}", one.pointer), ..one }));
+            state.found.extend(
+                differences.into_iter().map(|one| Difference { pointer: format!("{below}{}", one.pointer), ..one }),
+            );
             return Err(Error::internal("a call other than the recorded one"));
         }
         reply(call, &state.comparison)
@@ -131,10 +137,17 @@ impl Sent {
         match Url::parse(&call.url) {
             Err(error) => note("/url", format!("`{}` is not an absolute URL ({error})", call.url)),
             Ok(wanted) => {
-                if !comparison.same(&root(&wanted), &root(&self.url)) || pairs(&wanted).len() != pairs(&self.url).len()
-                    || pairs(&wanted).iter().zip(&pairs(&self.url)).any(|(wanted, is)| wanted.0 != is.0 || !comparison.same(&wanted.1, &is.1))
+                if !comparison.same(&root(&wanted), &root(&self.url))
+                    || pairs(&wanted).len() != pairs(&self.url).len()
+                    || pairs(&wanted)
+                        .iter()
+                        .zip(&pairs(&self.url))
+                        .any(|(wanted, is)| wanted.0 != is.0 || !comparison.same(&wanted.1, &is.1))
                 {
-                    note("/url", format!("recorded as {}, but {} is sent", comparison.filled(&call.url), readable(&self.url)));
+                    note(
+                        "/url",
+                        format!("recorded as {}, but {} is sent", comparison.filled(&call.url), readable(&self.url)),
+                    );
                 }
             }
         }
@@ -152,27 +165,36 @@ impl Sent {
         let one = |pointer: &str, message: String| vec![Difference { pointer: pointer.to_owned(), message }];
         let bytes = self.body.as_deref().unwrap_or_default();
         match wanted {
-            Recorded::None if self.body.is_some() => one("/body", format!("not recorded, but a body is sent{}", self.told())),
+            Recorded::None if self.body.is_some() => {
+                one("/body", format!("not recorded, but a body is sent{}", self.told()))
+            }
             Recorded::None => Vec::new(),
             Recorded::Json(wanted) => match serde_json::from_slice::<Value>(bytes) {
                 Ok(is) => prefixed("/body", comparison.value(wanted, &is)),
                 Err(_) => one("/body", format!("recorded as JSON, but what is sent is not{}", self.told())),
             },
             Recorded::Form(wanted) => {
-                let is: Map<String, Value> =
-                    url::form_urlencoded::parse(bytes).map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect();
+                let is: Map<String, Value> = url::form_urlencoded::parse(bytes)
+                    .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
+                    .collect();
                 prefixed("/form", comparison.value(&Value::Object(wanted.clone()), &Value::Object(is)))
             }
             Recorded::Text(wanted) if bytes == wanted.as_bytes() => Vec::new(),
-            Recorded::Text(wanted) => one("/text", format!("recorded as `{wanted}`, but something else is sent{}", self.told())),
+            Recorded::Text(wanted) => {
+                one("/text", format!("recorded as `{wanted}`, but something else is sent{}", self.told()))
+            }
             Recorded::Multipart(wanted) => self.multipart_against(wanted, bytes, comparison),
         }
     }
 
     fn multipart_against(&self, wanted: &[Part], bytes: &[u8], comparison: &mut Comparison) -> Vec<Difference> {
-        let content_type = self.headers.get(reqwest::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let content_type =
+            self.headers.get(reqwest::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let Some((_, boundary)) = content_type.split_once("boundary=") else {
-            return vec![Difference { pointer: "/multipart".into(), message: format!("recorded, but no multipart body is sent{}", self.told()) }];
+            return vec![Difference {
+                pointer: "/multipart".into(),
+                message: format!("recorded, but no multipart body is sent{}", self.told()),
+            }];
         };
         let text = String::from_utf8_lossy(bytes).into_owned();
         let is: Vec<(String, &str)> = text
@@ -181,7 +203,10 @@ impl Sent {
             .map(|(head, body)| (head.to_owned(), body))
             .collect();
         if is.len() != wanted.len() {
-            return vec![Difference { pointer: "/multipart".into(), message: format!("recorded with {} parts, but {} are sent", wanted.len(), is.len()) }];
+            return vec![Difference {
+                pointer: "/multipart".into(),
+                message: format!("recorded with {} parts, but {} are sent", wanted.len(), is.len()),
+            }];
         }
         let mut found = Vec::new();
         for (index, (wanted, (head, body))) in wanted.iter().zip(is).enumerate() {
@@ -192,14 +217,20 @@ impl Sent {
             }
             let sent = head.lines().find_map(|line| line.strip_prefix("Content-Disposition: ")).unwrap_or_default();
             if !comparison.same(&disposition, sent) {
-                found.push(Difference { pointer: place.clone(), message: format!("recorded as `{disposition}`, but `{sent}` is sent") });
+                found.push(Difference {
+                    pointer: place.clone(),
+                    message: format!("recorded as `{disposition}`, but `{sent}` is sent"),
+                });
             }
             if let Some(json) = &wanted.json {
                 let is = serde_json::from_str(body).unwrap_or(Value::Null);
                 found.extend(prefixed(&format!("{place}/json"), comparison.value(json, &is)));
             }
             if let Some(text) = wanted.text.as_ref().filter(|text| *text != body) {
-                found.push(Difference { pointer: format!("{place}/text"), message: format!("recorded as `{text}`, but `{body}` is sent") });
+                found.push(Difference {
+                    pointer: format!("{place}/text"),
+                    message: format!("recorded as `{text}`, but `{body}` is sent"),
+                });
             }
         }
         found

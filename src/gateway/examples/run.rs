@@ -46,12 +46,19 @@ async fn one(hub: &Arc<Hub>, element: &Arc<Element>, example: &Example) -> Vec<P
     if found.is_empty() {
         let answer = &recorded.answer;
         let differences = answer::differences(answer, outcome, &mut comparison).await;
-        found.extend(differences.into_iter().map(|one| Difference { pointer: format!("{}{}", answer.pointer, one.pointer), ..one }));
+        found.extend(
+            differences
+                .into_iter()
+                .map(|one| Difference { pointer: format!("{}{}", answer.pointer, one.pointer), ..one }),
+        );
     } else if let Err(error) = &outcome
         && error.kind() != crate::error::Kind::Internal
     {
         // Calls were left out because the request was refused: that is the thing to say.
-        found.push(Difference { pointer: recorded.answer.pointer.clone(), message: format!("the operation failed: {}", answer::told(error)) });
+        found.push(Difference {
+            pointer: recorded.answer.pointer.clone(),
+            message: format!("the operation failed: {}", answer::told(error)),
+        });
     }
     found
         .into_iter()
@@ -82,7 +89,7 @@ async fn pages(
             prepared.invocation.page.drop = 0;
         }
         prepared.invocation.page.position = position;
-        match engine.run(element, connection, prepared.invocation).await? {
+        match engine.run(element, connection, prepared.invocation, prepared.upload).await? {
             Outcome::Record(record) => return Ok(Outcome::Record(prepared.view.apply(record))),
             Outcome::List { items, next, total, remark } => {
                 read.extend(items.into_iter().map(|item| prepared.view.apply(item)));
