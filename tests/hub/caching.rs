@@ -1,0 +1,74 @@
+//! The response cache as callers see it.
+
+use reqwest::Method;
+use serde_json::json;
+
+use super::support::{Gateway, send};
+
+async fn enable(hub: &Gateway, element: &str, seconds: u64) {
+    let id = hub.instance_id(element);
+    let change = json!({"cachingEnabled": true, "cacheTimeToLive": seconds, "maxCacheSize": 100});
+    let changed = send(hub.platform(Method::PATCH, &format!("/instances/{id}")).json(&change)).await.expect(200).body;
+    assert_eq!((&changed["cachingEnabled"], &changed["cacheTimeToLive"]), (&json!(true), &json!(seconds)));
+}
+
+#[tokio::test]
+async fn a_read_is_answered_again_until_a_write() {
+    let hub = Gateway::demo();
+    let path = "/hubs/documents/folders/contents?path=/";
+    let plain = hub.get("box", path).await.expect(200);
+    assert_eq!(plain.header("cache-status"), "", "caching is off unless asked for");
+    enable(&hub, "box", 300).await;
+    let first = hub.get("box", path).await.expect(200);
+    assert!(first.header("cache-status").contains("fwd="), "{}", first.header("cache-status"));
+    let before = hub.count("box", "/items").await;
+    let second = hub.get("box", path).await.expect(200);
+    assert!(second.header("cache-status").contains("hit"), "{}", second.header("cache-status"));
+    assert_eq!((&first.body, first.header("etag")), (&second.body, second.header("etag")));
+    assert!(!second.header("age").is_empty());
+    assert_eq!(hub.count("box", "/items").await, before, "the provider was not asked");
+
+    let known = hub.request("box", Method::GET, path).header("If-None-Match", second.header("etag"));
+    let unchanged = send(known).await.expect(304);
+    assert!(unchanged.bytes.is_empty());
+    let fresh = send(hub.request("box", Method::GET, path).header("Cache-Control", "no-cache")).await.expect(200);
+    assert!(!fresh.header("cache-status").contains("hit"), "{}", fresh.header("cache-status"));
+
+    hub.json("box", Method::POST, "/folders", &json!({"path": "/New one"})).await.expect(200);
+    let after = hub.get("box", path).await.expect(200);
+    assert!(after.names().contains(&"New one".to_owned()), "a write is seen at once");
+
+    // Another instance is asked for itself.
+    enable(&hub, "dropbox", 300).await;
+    let other = hub.get("dropbox", path).await.expect(200);
+    assert!(!other.header("cache-status").contains("hit"));
+}
+
+#[tokio::test]
+async fn the_same_question_at_the_same_time_is_asked_once() {
+    let hub = Gateway::demo();
+    enable(&hub, "hubspot", 300).await;
+    hub.control(
+        "hubspot",
+        Method::POST,
+        "/faults",
+        &json!({"path": "/crm/v3/objects/contacts", "times": 1, "latency_ms": 300}),
+    )
+    .await;
+    let before = hub.count("hubspot", "objects").await;
+    let asked = (0..50).map(|_| hub.get("hubspot", "/contacts?pageSize=5"));
+    for reply in futures_util::future::join_all(asked).await {
+        reply.expect(200);
+    }
+    assert_eq!(hub.count("hubspot", "objects").await - before, 1);
+}
+
+#[tokio::test]
+async fn failures_are_not_kept() {
+    let hub = Gateway::demo();
+    enable(&hub, "hubspot", 300).await;
+    hub.control("hubspot", Method::POST, "/faults", &json!({"path": "/crm/v3/objects/contacts", "status": 500})).await;
+    hub.get("hubspot", "/contacts?pageSize=6").await.expect(502);
+    hub.control("hubspot", Method::DELETE, "/faults", &json!(null)).await;
+    hub.get("hubspot", "/contacts?pageSize=6").await.expect(200);
+}
