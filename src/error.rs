@@ -34,6 +34,8 @@ pub enum Kind {
     PayloadTooLarge,
     /// The body has a type the operation does not read.
     UnsupportedMediaType,
+    /// The file has none of the bytes asked for.
+    RangeNotSatisfiable,
     /// A quota, ours or the provider's, is used up.
     TooManyRequests,
     /// This element cannot do what was asked, and says so.
@@ -87,6 +89,7 @@ impl Kind {
             Self::Conflict => "conflict",
             Self::PayloadTooLarge => "payload-too-large",
             Self::UnsupportedMediaType => "unsupported-media-type",
+            Self::RangeNotSatisfiable => "range-not-satisfiable",
             Self::TooManyRequests => "too-many-requests",
             Self::Unsupported => "unsupported",
             Self::ProviderFailed => "provider-failed",
@@ -111,6 +114,7 @@ impl Kind {
             | Self::Conflict
             | Self::PayloadTooLarge
             | Self::UnsupportedMediaType
+            | Self::RangeNotSatisfiable
             | Self::TooManyRequests
             | Self::Unsupported => Origin::Client,
             Self::ProviderFailed | Self::ProviderUnreachable | Self::ProviderTimeout => Origin::Provider,

@@ -169,6 +169,7 @@ fn uniform_status(status: StatusCode) -> u16 {
         409 | 412 | 423 => 409,
         413 => 413,
         415 => 415,
+        416 => 416,
         429 => 429,
         405 | 406 => 400,
         _ => 502,
@@ -184,6 +185,7 @@ fn default_message(status: u16) -> &'static str {
         409 => "The provider refused the request because of a conflict",
         413 => "The provider refused the body as too large",
         415 => "The provider does not take this media type",
+        416 => "The file has none of the bytes asked for",
         429 => "The provider's request limit is used up",
         _ => "The provider failed to answer the request",
     }
@@ -198,6 +200,7 @@ fn kind_of(uniform: u16, provider: StatusCode) -> Kind {
         409 => Kind::Conflict,
         413 => Kind::PayloadTooLarge,
         415 => Kind::UnsupportedMediaType,
+        416 => Kind::RangeNotSatisfiable,
         429 => Kind::TooManyRequests,
         503 if provider == StatusCode::SERVICE_UNAVAILABLE => Kind::ProviderUnreachable,
         _ => Kind::ProviderFailed,
