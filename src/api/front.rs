@@ -236,6 +236,8 @@ fn status_class(status: u16) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::request::Builder;
+
     use super::*;
 
     fn tidied(path: &str) -> Option<String> {
@@ -259,7 +261,7 @@ mod tests {
         assert_ne!(id, new_id());
     }
 
-    fn framing(request: axum::http::request::Builder) -> bool {
+    fn framing(request: Builder) -> bool {
         check_framing(&request.body(Body::empty()).unwrap()).is_ok()
     }
 

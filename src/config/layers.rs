@@ -156,8 +156,8 @@ impl Layers {
                 self.complain(key, "must be at least 1");
             }
         }
-        if config.grants.lease_s < 2 * config.grants.token_timeout_s {
-            self.complain("grants.lease_s", "must be at least twice grants.token_timeout_s");
+        if config.grants.lease_s <= config.grants.token_timeout_s.saturating_mul(2) {
+            self.complain("grants.lease_s", "must be more than twice grants.token_timeout_s");
         }
         if let Some(url) = &config.server.public_url
             && (!matches!(url.scheme(), "http" | "https") || url.query().is_some() || url.fragment().is_some())
