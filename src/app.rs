@@ -53,6 +53,8 @@ pub struct Parts {
     pub accounts: AccountDirectory,
     /// Instances by token.
     pub directory: Arc<Directory>,
+    /// What leaves the process goes through this.
+    pub transport: Arc<dyn Transport>,
     /// OAuth.
     pub grants: Grants,
     /// Makes, changes and deletes instances.
@@ -117,7 +119,7 @@ impl App {
             tracker.clone(),
         );
         let limits = Limits { response_bytes: config.limits.max_response_bytes, ..Limits::default() };
-        let engine = Engine::new(transport, limits);
+        let engine = Engine::new(Arc::clone(&transport), limits);
         let cache = ResponseCache::new(
             &cache::Settings {
                 max_bytes: config.cache.max_bytes,
@@ -156,6 +158,7 @@ impl App {
             gateway,
             store,
             catalog,
+            transport,
             tracker,
             shutdown: CancellationToken::new(),
         }))

@@ -1,6 +1,9 @@
 //! The command line. Exit codes: 0 done, 1 it failed or found faults, 2 wrong usage or settings.
 
 mod account;
+mod check;
+#[cfg(feature = "demo")]
+mod demo;
 mod health;
 mod serve;
 
@@ -34,6 +37,9 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Arguments),
+    #[cfg(feature = "demo")]
+    Demo(demo::Arguments),
+    Check(check::Arguments),
     Account(account::Arguments),
     Health(health::Arguments),
 }
@@ -59,6 +65,9 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let sources = Sources::of_process(arguments.config.as_deref());
     match arguments.command {
         Command::Serve(arguments) => serve::run(&arguments, sources),
+        #[cfg(feature = "demo")]
+        Command::Demo(arguments) => demo::run(&arguments, sources),
+        Command::Check(arguments) => check::run(&arguments, &sources),
         Command::Account(arguments) => account::run(&arguments, sources),
         Command::Health(arguments) => health::run(&arguments, sources),
     }
@@ -69,6 +78,8 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 enum Failure {
     /// The settings cannot be used.
     Settings(Invalid),
+    /// The command cannot be meant like this.
+    Usage(String),
     /// It went wrong.
     Failed(Error),
     /// Nothing could be written or waited for.
@@ -79,6 +90,7 @@ impl Failure {
     fn report(&self) -> ExitCode {
         let (code, text) = match self {
             Self::Settings(invalid) => (2, invalid.to_string()),
+            Self::Usage(text) => (2, text.clone()),
             Self::Failed(error) => (1, chain(error)),
             Self::Io(error) => (1, error.to_string()),
         };
