@@ -1,10 +1,6 @@
 //! What the demo prints once everything is ready.
 
-use std::{
-    fmt::Write,
-    io,
-    net::SocketAddr,
-};
+use std::{io, net::SocketAddr};
 
 use sandbox::Running;
 use serde_json::{Map, Value, json};
@@ -48,30 +44,30 @@ impl Report<'_> {
     }
 
     fn text(&self, app: &App) -> String {
-        let mut text = format!(
-            "hubgate demo, ready at {}\n\n  user secret          {}\n  organization secret  {}\n\n",
-            self.base_url, self.user_secret, self.organization_secret
-        );
+        let Self { base_url, user_secret, organization_secret, .. } = self;
+        let mut lines = vec![
+            format!("hubgate demo, ready at {base_url}"),
+            String::new(),
+            format!("  user secret          {user_secret}"),
+            format!("  organization secret  {organization_secret}"),
+            String::new(),
+        ];
         let width = self.instances.iter().map(|instance| instance.key.len()).max().unwrap_or_default();
         for Connected { key, id, token } in self.instances {
-            // Writing into a String cannot fail.
-            drop(writeln!(text, "  {key:width$}  instance {id}, token {token}"));
+            lines.push(format!("  {key:width$}  instance {id}, token {token}"));
         }
         if let Some(metrics) = self.metrics {
-            drop(write!(text, "\n  metrics at http://{metrics}/metrics\n"));
+            lines.extend([String::new(), format!("  metrics at http://{metrics}/metrics")]);
         }
-        text.push_str("\nTry:\n\n");
-        for instance in self.instances {
-            if let Some(path) = first_list(app, &instance.key) {
-                drop(writeln!(
-                    text,
-                    "  curl -H 'Authorization: User {}, Element {}' '{}{path}'",
-                    self.user_secret, instance.token, self.base_url
-                ));
-            }
+        lines.extend([String::new(), "Try:".to_owned(), String::new()]);
+        for Connected { key, token, .. } in self.instances {
+            let path = first_list(app, key);
+            lines.extend(path.map(|path| {
+                format!("  curl -H 'Authorization: User {user_secret}, Element {token}' '{base_url}{path}'")
+            }));
         }
-        text.push_str("\nCtrl-C ends it.");
-        text
+        lines.extend([String::new(), "Ctrl-C ends it.".to_owned()]);
+        lines.join("\n")
     }
 }
 
