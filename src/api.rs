@@ -10,6 +10,7 @@ pub mod extract;
 mod front;
 mod health;
 mod hubs;
+mod instances;
 mod page;
 pub mod server;
 pub mod serving;
@@ -43,7 +44,7 @@ pub fn operations_router(app: App, recorder: metrics_exporter_prometheus::Promet
 }
 
 fn contract() -> Router<App> {
-    Router::new().merge(catalog::routes()).merge(hubs::routes())
+    Router::new().merge(catalog::routes()).merge(instances::routes()).merge(hubs::routes())
 }
 
 fn finish(routes: Router<App>, app: App) -> Router {

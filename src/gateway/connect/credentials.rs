@@ -15,7 +15,7 @@ use super::{
 use crate::{
     catalog::{Authentication, Element},
     clock::SharedClock,
-    error::{Detail, Error, Kind, Result},
+    error::{Detail, Error, Result},
     grant::{Grants, OAuth2},
     instance::configuration::{MASK, text},
     provider::{Credentials, Token},
@@ -139,8 +139,9 @@ impl Credentials for Fresh {
         }
     }
 
-    async fn renew(&self, _seen: i64, _deadline: Instant) -> Result<Token> {
-        Err(Error::new(Kind::ReauthRequired, "The provider refused the access token"))
+    /// The same token again: then the provider's refusal is the answer, in its own words.
+    async fn renew(&self, _seen: i64, deadline: Instant) -> Result<Token> {
+        self.token(deadline).await
     }
 }
 

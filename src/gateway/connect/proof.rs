@@ -18,6 +18,7 @@ use crate::{
     error::{Detail, Error, Kind, Result},
     instance::configuration::Values,
     provider::Connection,
+    upstream::guard::Guard,
 };
 
 impl Connector {
@@ -95,7 +96,8 @@ impl Connector {
         details.extend(settings::out_of_range(element, own));
         let own_keys = own.clear.keys().chain(own.secrets.keys()).map(String::as_str);
         let looked_at = own_keys.filter(|key| sent.is_none_or(|sent| sent.contains_key(*key)));
-        details.extend(egress::check(element, &self.0.config.egress.allow, &effective, looked_at));
+        let guard = Guard::new(&self.0.config.egress.allow)?;
+        details.extend(egress::check(element, &guard, &effective, looked_at));
         let message = match (keys.is_empty(), details.first(), absent.first()) {
             (true, None, None) => return Ok(()),
             (false, _, _) => format!("Missing required configuration: {}", keys.join(", ")),
@@ -111,7 +113,8 @@ impl Connector {
     /// The provider's own word for where an account lives is still no leave to call any host.
     fn check_capture(&self, element: &Element, effective: &Values, capture: &Map<String, Value>) -> Result<()> {
         let keys = capture.keys().map(String::as_str);
-        match egress::check(element, &self.0.config.egress.allow, effective, keys).into_iter().next() {
+        let guard = Guard::new(&self.0.config.egress.allow)?;
+        match egress::check(element, &guard, effective, keys).into_iter().next() {
             None => Ok(()),
             Some(finding) => Err(Error::new(
                 Kind::ProviderFailed,
@@ -136,11 +139,16 @@ impl Connector {
 
 /// A provider that refuses fresh credentials refuses what the caller sent; its outages stay outages.
 fn refused(error: Error) -> Error {
-    let said_no = matches!(error.kind(), Kind::Unauthorized | Kind::Forbidden | Kind::BadRequest | Kind::NotFound);
-    if error.kind() != Kind::ReauthRequired && !(said_no && error.provider().is_some()) {
-        return error;
-    }
-    let refusal = Error::bad_request("The provider refused the credentials");
+    let public = match error.kind() {
+        Kind::Unauthorized | Kind::ReauthRequired | Kind::Forbidden if error.provider().is_some() => {
+            "The provider refused the credentials"
+        }
+        Kind::BadRequest | Kind::NotFound if error.provider().is_some() => {
+            "The provider refused the call that checks the credentials"
+        }
+        _ => return error,
+    };
+    let refusal = Error::bad_request(public);
     match error.provider().cloned() {
         Some(fault) => refusal.with_provider(fault),
         None => refusal,
