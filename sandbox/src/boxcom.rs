@@ -124,12 +124,14 @@ impl Call<'_> {
         Ok(usize::try_from(number).unwrap_or(usize::MAX))
     }
 
-    /// A truth value among the query parameters.
+    /// A truth value among the query parameters, in any case: Box's own client for Python sends `True`.
     fn flag(&self, name: &str) -> Outcome<bool> {
-        match self.query.get(name).map(String::as_str) {
-            None | Some("false") => Ok(false),
-            Some("true") => Ok(true),
-            Some(text) => Err(Failure::invalid(name, format!("Invalid value '{text}'. Expected true or false."))),
+        match self.query.get(name) {
+            None => Ok(false),
+            Some(text) => text
+                .to_ascii_lowercase()
+                .parse()
+                .map_err(|_| Failure::invalid(name, format!("Invalid value '{text}'. Expected true or false."))),
         }
     }
 

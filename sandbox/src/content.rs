@@ -74,13 +74,18 @@ impl Content {
     /// gigabytes, so call it where blocking is allowed.
     pub(crate) fn pattern(hash: Hash, size: u64) -> Self {
         let block = pattern_block();
+        let whole = usize::try_from(size / BLOCK as u64).unwrap_or(usize::MAX);
         let mut running = Running::new(hash);
-        let mut left = size;
-        while left > 0 {
-            let take = usize::try_from(left).unwrap_or(usize::MAX).min(BLOCK);
-            running.update(&block.slice(..take));
-            left -= take as u64;
+        match &mut running {
+            Running::Sha1(sum) => (0..whole).for_each(|_| sum.update(&block)),
+            Running::Blocks { sums, .. } => {
+                // All blocks are the same, so one sum does for all of them.
+                let sum = Sha256::digest(&block);
+                (0..whole).for_each(|_| sums.update(sum));
+            }
         }
+        let rest = usize::try_from(size % BLOCK as u64).unwrap_or_default();
+        running.update(&block.slice(..rest));
         Self { size, hash: running.finish(), store: Store::Pattern }
     }
 
