@@ -247,7 +247,7 @@ fn no_query_does_harm() {
     ];
     let mut seed: u64 = 7;
     for _ in 0..3000 {
-        let mut text = String::from(if seed % 3 == 0 { "SELECT Id FROM Contact WHERE " } else { "" });
+        let mut text = String::from(if seed.is_multiple_of(3) { "SELECT Id FROM Contact WHERE " } else { "" });
         for _ in 0..seed % 12 {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             text.push_str(WORDS[usize::try_from(seed >> 33).unwrap() % WORDS.len()]);
