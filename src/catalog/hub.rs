@@ -184,6 +184,8 @@ pub struct HubOperation {
     pub name: String,
     /// The HTTP method, in capitals.
     pub method: String,
+    /// Further methods that mean the same.
+    pub aliases: Vec<String>,
     /// The paths below the hub, each with `{name}` placeholders.
     pub paths: Vec<String>,
     /// One line for people.
@@ -329,6 +331,7 @@ fn read_model(name: &str, node: &Node<'_>) -> Model {
 fn read_operation(resource: &str, name: &str, model: Option<&str>, node: &Node<'_>) -> Option<HubOperation> {
     node.object(&[
         "method",
+        "aliases",
         "paths",
         "summary",
         "parameters",
@@ -365,6 +368,7 @@ fn read_operation(resource: &str, name: &str, model: Option<&str>, node: &Node<'
         resource: resource.to_owned(),
         name: name.to_owned(),
         method: method.to_owned(),
+        aliases: node.texts("aliases"),
         paths: node.texts("paths"),
         summary: node.opt_text("summary").unwrap_or_default(),
         parameters: node.get("parameters").map_or_else(Vec::new, |list| {

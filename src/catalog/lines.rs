@@ -44,6 +44,7 @@ pub(super) fn read_plan(node: &Node<'_>, context: &Context<'_>, model: Option<&s
             }
         }
     }
+    plan.clearing = node.get("clearing").map_or_else(|| context.clearing.clone(), |place| place.value.clone());
     if let Some(model) = model {
         hold_against(node, &fields, &plan, model);
     }
@@ -139,7 +140,7 @@ fn default_codec(field: Option<&Field>) -> Codec {
 }
 
 fn read_open(node: &Node<'_>, model: Option<&Model>) -> Option<Open> {
-    node.object(&["field", "path", "endings"])?;
+    node.object(&["field", "path", "endings", "beginnings", "codec"])?;
     let field = node.require_text("field")?;
     if let Some(model) = model
         && model.field(&field).is_none_or(|field| field.kind != FieldKind::Map)
@@ -147,7 +148,15 @@ fn read_open(node: &Node<'_>, model: Option<&Model>) -> Option<Open> {
         node.problem(format!("the model `{}` has no map field `{field}`", model.name));
     }
     node.require("path")?;
-    Some(Open { field, path: read_path(node, "path")?, endings: node.texts("endings") })
+    let codec = match node.get("codec") {
+        Some(place) => compiled(&place, || Codec::compile(place.value))?,
+        None => Codec::Same,
+    };
+    if !codec.is_two_way() {
+        node.problem_hint("the codec of an open map has to run both ways", "use text, or none");
+    }
+    let (endings, beginnings) = (node.texts("endings"), node.texts("beginnings"));
+    Some(Open { field, path: read_path(node, "path")?, endings, beginnings, codec })
 }
 
 /// Every field of the model must have a line, be the open map, be computed here, or be declared unsupported.

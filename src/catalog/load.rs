@@ -190,6 +190,7 @@ const ELEMENT_KEYS: &[&str] = &[
     "addressing",
     "paging",
     "filtering",
+    "clearing",
     "patterns",
     "probe",
     "describe",
@@ -291,6 +292,7 @@ fn read_resources(
             plans: &plans,
             paging: paging.clone(),
             filtering: filtering.clone(),
+            clearing: element.get("clearing").map_or(Value::Null, |place| place.value.clone()),
         };
         if let Some((plan, read)) = operation::read_resource(node, &context) {
             plans.insert(name.clone(), plan);

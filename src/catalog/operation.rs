@@ -8,7 +8,7 @@ use super::{
     lines,
     read::Node,
 };
-use crate::mapping::{Condition, Path, Plan, Reference, Root, TextTemplate, condition::Match};
+use crate::mapping::{Condition, Path, Plan, Reference, Root, TextTemplate, ValueTemplate, condition::Match};
 
 /// How an element turns a uniform filter into its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub struct Filtering {
     pub fixed: Option<String>,
     /// Whether the provider orders.
     pub orders: bool,
+    /// Whether the texts of `IN` lists have to be in lower case, for providers that compare them so.
+    pub lowercase_lists: bool,
 }
 
 /// How the provider pages.
@@ -114,6 +116,8 @@ pub struct Operation {
     pub errors: Vec<ErrorRule>,
     /// The field lines.
     pub plan: Arc<Plan>,
+    /// What a new record carries where the body leaves it out.
+    pub defaults: Vec<(Path, ValueTemplate)>,
     /// What the provider calls the object.
     pub object: Option<TextTemplate>,
     /// What of target, destination and select its templates use: root, member, whether its absence is no mistake.
@@ -141,6 +145,8 @@ pub(super) struct Context<'a> {
     pub(super) paging: Option<Paging>,
     /// Filtering that operations without their own have.
     pub(super) filtering: Option<Filtering>,
+    /// What a null is written as.
+    pub(super) clearing: serde_json::Value,
 }
 
 /// Reads a resource file: its plan and its operations.
@@ -153,6 +159,8 @@ pub(super) fn read_resource(node: &Node<'_>, context: &Context<'_>) -> Option<(A
         "ignored",
         "unsupported",
         "constants",
+        "clearing",
+        "defaults",
         "filtering",
         "operations",
         "comment",
@@ -166,6 +174,7 @@ pub(super) fn read_resource(node: &Node<'_>, context: &Context<'_>) -> Option<(A
         Some(place) => read_filtering(&place, context.filtering.as_ref()),
         None => context.filtering.clone(),
     };
+    let defaults = read_defaults(node);
     let mut operations = Vec::new();
     for (name, place) in node.require("operations")?.members() {
         let Some(hub) = context.resource.operation(name) else {
@@ -202,6 +211,7 @@ pub(super) fn read_resource(node: &Node<'_>, context: &Context<'_>) -> Option<(A
                 operation.filtering.clone_from(&filtering);
             }
             operation.object.clone_from(&object);
+            operation.defaults.clone_from(&defaults);
             operations.push(operation);
         }
     }
@@ -251,11 +261,29 @@ fn read_operation(
         ensure_parents: node.flag("ensureParents", false),
         errors: if node.get("steps").is_some() { read_errors(node) } else { Vec::new() },
         plan,
+        defaults: Vec::new(),
         object: None,
         needs: Vec::new(),
     };
     operation.needs = needs(&operation);
     Some(operation)
+}
+
+/// Reads `defaults`: templates by the path in the provider's record that they fill.
+fn read_defaults(node: &Node<'_>) -> Vec<(Path, ValueTemplate)> {
+    let Some(list) = node.get("defaults") else { return Vec::new() };
+    let mut defaults = Vec::new();
+    for (source, place) in list.members() {
+        let path = compiled(&place, || Path::compile(source));
+        let value = compiled(&place, || ValueTemplate::compile(place.value));
+        if let (Some(path), Some(value)) = (path, value) {
+            if path.steps().is_none() {
+                place.problem(format!("`{source}` can have several places, so nothing can be put there"));
+            }
+            defaults.push((path, value));
+        }
+    }
+    defaults
 }
 
 fn needs(operation: &Operation) -> Vec<(Root, String, bool)> {
@@ -331,7 +359,7 @@ pub(super) fn read_paging(node: &Node<'_>) -> Option<Paging> {
 
 /// Reads a `filtering` block over the element's default.
 pub(super) fn read_filtering(node: &Node<'_>, default: Option<&Filtering>) -> Option<Filtering> {
-    node.object(&["language", "operators", "otherwise", "max", "fixed", "orders"])?;
+    node.object(&["language", "operators", "otherwise", "max", "fixed", "orders", "lowercaseLists"])?;
     let language = match node.get("language") {
         Some(place) => place.word(&[
             ("soql", Language::Soql),
@@ -358,5 +386,6 @@ pub(super) fn read_filtering(node: &Node<'_>, default: Option<&Filtering>) -> Op
         otherwise,
         fixed: node.opt_text("fixed").or_else(|| default.and_then(|default| default.fixed.clone())),
         orders: node.flag("orders", default.is_some_and(|default| default.orders)),
+        lowercase_lists: node.flag("lowercaseLists", default.is_some_and(|default| default.lowercase_lists)),
     })
 }

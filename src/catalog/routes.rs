@@ -17,6 +17,26 @@ struct Route {
     methods: BTreeMap<String, Arc<HubOperation>>,
 }
 
+impl Route {
+    fn leads(&self, path: &[String]) -> bool {
+        self.segments.len() == path.len()
+            && self.segments.iter().zip(path).all(|(segment, given)| match segment {
+                Segment::Literal(literal) => literal == given,
+                Segment::Name(_) => !given.is_empty(),
+            })
+    }
+
+    fn names(&self, path: &[String]) -> Vec<(String, String)> {
+        let pairs = self.segments.iter().zip(path);
+        pairs
+            .filter_map(|(segment, given)| match segment {
+                Segment::Name(name) => Some((name.clone(), given.clone())),
+                Segment::Literal(_) => None,
+            })
+            .collect()
+    }
+}
+
 /// The routes of one hub.
 #[derive(Debug, Clone, Default)]
 pub struct Routes(Vec<Route>);
@@ -46,7 +66,10 @@ impl Routes {
                         None => Segment::Literal(segment.to_owned()),
                     })
                     .collect();
-                table.entry(segments).or_default().insert(operation.method.clone(), Arc::clone(operation));
+                let methods = table.entry(segments).or_default();
+                for method in std::iter::once(&operation.method).chain(&operation.aliases) {
+                    methods.insert(method.clone(), Arc::clone(operation));
+                }
             }
         }
         Self(table.into_iter().map(|(segments, methods)| Route { segments, methods }).collect())
@@ -54,33 +77,11 @@ impl Routes {
 
     /// Finds the operation of `method` at `path`, given as decoded segments.
     pub fn find(&self, method: &str, path: &[String]) -> Found<'_> {
-        let mut others: Vec<&str> = Vec::new();
-        for route in self.0.iter().filter(|route| route.segments.len() == path.len()) {
-            let matches = route.segments.iter().zip(path).all(|(segment, given)| match segment {
-                Segment::Literal(literal) => literal == given,
-                Segment::Name(_) => !given.is_empty(),
-            });
-            if !matches {
-                continue;
-            }
-            if let Some(operation) = route.methods.get(method) {
-                let names = route
-                    .segments
-                    .iter()
-                    .zip(path)
-                    .filter_map(|(segment, given)| match segment {
-                        Segment::Name(name) => Some((name.clone(), given.clone())),
-                        Segment::Literal(_) => None,
-                    })
-                    .collect();
-                return Found::Operation(operation, names);
-            }
-            let all_literal = route.segments.iter().all(|segment| matches!(segment, Segment::Literal(_)));
-            others.extend(route.methods.keys().map(String::as_str));
-            if all_literal {
-                break;
-            }
+        // The most literal path decides: `/users/{id}` is not `/{objectName}/{id}`, whatever the verb.
+        let Some(route) = self.0.iter().find(|route| route.leads(path)) else { return Found::Nothing };
+        match route.methods.get(method) {
+            Some(operation) => Found::Operation(operation, route.names(path)),
+            None => Found::OtherMethods(route.methods.keys().map(String::as_str).collect()),
         }
-        if others.is_empty() { Found::Nothing } else { Found::OtherMethods(others) }
     }
 }

@@ -57,6 +57,13 @@ pub enum Codec {
     MediaType,
     /// A file name's ending in lower case, without the dot (read only).
     Extension,
+    /// A uniform number that the provider keeps multiplied: cents by 100, fractions of percents by 0.01.
+    Scale(f64),
+    /// The first or the last name in a full name; what is written joins what is there.
+    NamePart {
+        /// Whether it is the last name: the last word.
+        last: bool,
+    },
     /// A path from the names of a record's ancestors and its own (read only; the line's path is `$`).
     JoinPath {
         /// Where the list of ancestors is, the root first.
@@ -88,7 +95,7 @@ pub const WORDS: &[(&str, Codec)] = &[
     ("extension", Codec::Extension),
 ];
 
-const STRUCTURED: &[&str] = &["words", "split", "equals", "constant", "joinPath"];
+const STRUCTURED: &[&str] = &["words", "split", "equals", "constant", "scale", "namePart", "joinPath"];
 
 impl Codec {
     /// Compiles a codec: a word, or an object with one of the structured codecs.
@@ -140,6 +147,15 @@ impl Codec {
             "split" => text().map(Self::Split),
             "equals" => Ok(Self::Equals(argument.clone())),
             "constant" => Ok(Self::Constant(argument.clone())),
+            "scale" => match argument.as_f64() {
+                Some(factor) if factor > 0.0 => Ok(Self::Scale(factor)),
+                _ => Err(CompileError::new("should be a number above 0").below(word)),
+            },
+            "namePart" => match argument.as_str() {
+                Some("first") => Ok(Self::NamePart { last: false }),
+                Some("last") => Ok(Self::NamePart { last: true }),
+                _ => Err(CompileError::new("should be first or last").below(word)),
+            },
             _ => {
                 let path = |key: &str| {
                     let source = argument.get(key).and_then(Value::as_str).ok_or_else(|| {
@@ -173,6 +189,7 @@ impl Codec {
             Self::First => Some("items after the first are not seen, and are dropped by a write"),
             Self::DateOfTime => Some("the time of day is not seen, and is midnight UTC after a write"),
             Self::Words { pass: false, .. } => Some("words that are not listed read as absent"),
+            Self::NamePart { .. } => Some("the last word reads as the last name, all others as the first"),
             _ => None,
         }
     }
@@ -213,6 +230,17 @@ impl Codec {
                 Some(Value::Array(items.map(|item| Value::String(item.to_owned())).collect()))
             }
             Self::First => value.as_array()?.first().cloned(),
+            Self::Scale(factor) => scaled(value, 1.0 / factor),
+            Self::NamePart { last } => {
+                let name = value.as_str()?.trim();
+                let part = match name.rsplit_once(char::is_whitespace) {
+                    Some((first, _)) if !last => first.trim(),
+                    Some((_, word)) => word,
+                    None if *last => name,
+                    None => return None,
+                };
+                (!part.is_empty()).then(|| Value::String(part.to_owned()))
+            }
             Self::Equals(wanted) => Some(Value::Bool(value == wanted)),
             Self::Constant(constant) => Some(constant.clone()),
             Self::PathId => Some(Value::String(path_id(rooted(value.as_str()?)))),
@@ -226,6 +254,15 @@ impl Codec {
                 (!stem.is_empty()).then(|| Value::String(ending.to_lowercase()))
             }
             Self::JoinPath { parents, name } => join_path(value, parents, name),
+        }
+    }
+
+    /// Joins a written value with what another line has written to the same place.
+    pub(super) fn join(&self, there: Option<&Value>, written: Value) -> Value {
+        match (self, there.and_then(Value::as_str), written.as_str()) {
+            (Self::NamePart { last: true }, Some(first), Some(name)) => Value::String(format!("{first} {name}")),
+            (Self::NamePart { last: false }, Some(last), Some(name)) => Value::String(format!("{name} {last}")),
+            _ => written,
         }
     }
 
@@ -293,6 +330,8 @@ impl Codec {
                 _ => Err(wrong("a list of strings")),
             },
             Self::First => Ok(Value::Array(vec![value.clone()])),
+            Self::Scale(factor) => scaled(value, *factor).ok_or_else(|| wrong("a number")),
+            Self::NamePart { .. } => value.as_str().map(|name| Value::from(name.trim())).ok_or_else(|| wrong("a string")),
             Self::PathId => {
                 let id = value.as_str().ok_or_else(|| wrong("a string"))?;
                 decode_path_id(id).map(Value::String).ok_or_else(|| wrong("an id made of a path"))
@@ -373,6 +412,14 @@ fn read_number(value: &Value) -> Option<Value> {
     }
 }
 
+/// A number times a factor, without the dust of binary fractions.
+fn scaled(value: &Value, factor: f64) -> Option<Value> {
+    let product = read_number(value)?.as_f64()? * factor;
+    let rounded = (product * 1e6).round() / 1e6;
+    let number = Value::Number(Number::from_f64(rounded)?);
+    read_integer(&number).or(Some(number))
+}
+
 fn rooted(path: &str) -> &str {
     if path.is_empty() { "/" } else { path }
 }
@@ -446,6 +493,28 @@ mod tests {
             assert_eq!(decode_path_id(form).as_deref(), Some("/My Folder"), "{form}");
         }
         assert_eq!(decode_path_id("id:abc"), None);
+    }
+
+    #[test]
+    fn scales_numbers_without_dust() {
+        let cents = Codec::compile(&json!({"scale": 100})).unwrap();
+        assert_eq!(cents.write(&json!(19.99)).unwrap(), json!(1999));
+        assert_eq!(cents.read(&json!(1999)), Some(json!(19.99)));
+        let percent = Codec::compile(&json!({"scale": 0.01})).unwrap();
+        assert_eq!(percent.read(&json!("0.07")), Some(json!(7)));
+        assert_eq!(percent.write(&json!(7)).unwrap(), json!(0.07));
+        assert!(Codec::compile(&json!({"scale": 0})).is_err());
+    }
+
+    #[test]
+    fn parts_names() {
+        let (first, last) = (Codec::NamePart { last: false }, Codec::NamePart { last: true });
+        assert_eq!(first.read(&json!("Ada King Byron")), Some(json!("Ada King")));
+        assert_eq!(last.read(&json!("Ada King Byron")), Some(json!("Byron")));
+        assert_eq!((first.read(&json!("Byron")), last.read(&json!("Byron"))), (None, Some(json!("Byron"))));
+        assert_eq!(first.join(Some(&json!("Byron")), json!("Ada")), json!("Ada Byron"));
+        assert_eq!(last.join(Some(&json!("Ada")), json!("Byron")), json!("Ada Byron"));
+        assert_eq!(last.join(None, json!("Byron")), json!("Byron"));
     }
 
     #[test]

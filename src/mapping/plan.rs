@@ -98,6 +98,10 @@ pub struct Open {
     pub path: Path,
     /// Endings of the members that belong to it; empty: every member that no line and no ignored path names.
     pub endings: Vec<String>,
+    /// Beginnings of such members, as the endings.
+    pub beginnings: Vec<String>,
+    /// The conversion of every member.
+    pub codec: Codec,
 }
 
 /// The compiled field lines of one resource of an element.
@@ -113,6 +117,8 @@ pub struct Plan {
     pub unsupported: Vec<(String, String)>,
     /// What every written record carries besides: (path, value).
     pub constants: Vec<(Path, Value)>,
+    /// What a null is written as, for providers that clear a field otherwise.
+    pub clearing: Value,
 }
 
 /// What is wrong with one member of a uniform record.
@@ -168,13 +174,17 @@ impl Plan {
             .iter()
             .filter(|(name, value)| {
                 (keep_nulls || !value.is_null())
-                    && if open.endings.is_empty() {
+                    && if open.endings.is_empty() && open.beginnings.is_empty() {
                         !self.names(depth, name)
                     } else {
                         open.endings.iter().any(|ending| name.ends_with(ending.as_str()))
+                            || open.beginnings.iter().any(|beginning| name.starts_with(beginning.as_str()))
                     }
             })
-            .map(|(name, value)| (name.clone(), value.clone()))
+            .filter_map(|(name, value)| {
+                let value = if value.is_null() { Value::Null } else { open.codec.read(value)? };
+                Some((name.clone(), value))
+            })
             .collect()
     }
 
@@ -214,9 +224,20 @@ impl Plan {
             match value {
                 Value::Object(members) => {
                     for (member, value) in members {
+                        if value.is_null() && mode == WriteMode::Create {
+                            continue;
+                        }
+                        let written = match open.codec.write(value) {
+                            Ok(written) => self.cleared(written),
+                            Err(error) => {
+                                let name = format!("{name}.{member}");
+                                problems.push(FieldProblem { name, detail: error.message });
+                                continue;
+                            }
+                        };
                         let mut path = open.path.get(record).cloned().unwrap_or_else(|| Value::Object(Map::new()));
                         if let Some(object) = path.as_object_mut() {
-                            object.insert(member.clone(), value.clone());
+                            object.insert(member.clone(), written);
                         }
                         open.path.set(record, path);
                     }
@@ -257,12 +278,19 @@ impl Plan {
         }
         for line in lines.into_iter().filter(|line| line.writes(mode)) {
             match line.codec.write(value) {
+                // A new record has nothing to clear.
+                Ok(Value::Null) if mode == WriteMode::Create => {}
                 Ok(written) => {
+                    let written = line.codec.join(line.path.get(record), self.cleared(written));
                     line.path.set(record, written);
                 }
                 Err(error) => problems.push(FieldProblem { name: name.to_owned(), detail: error.message }),
             }
         }
+    }
+
+    fn cleared(&self, written: Value) -> Value {
+        if written.is_null() { self.clearing.clone() } else { written }
     }
 
     fn nearest(&self, name: &str) -> String {
@@ -353,10 +381,13 @@ mod tests {
                 field: "customFields".into(),
                 path: Path::compile("$.properties").unwrap(),
                 endings: vec![],
+                beginnings: vec![],
+                codec: Codec::Text,
             }),
             ignored: vec![Path::compile("$.properties.hs_object_id").unwrap()],
             unsupported: vec![("fax".into(), "the provider keeps no fax number".into())],
             constants: vec![],
+            clearing: Value::String(String::new()),
         }
     }
 
@@ -371,6 +402,17 @@ mod tests {
         );
         let written = plan.write(&uniform, WriteMode::Create).unwrap();
         assert_eq!(written, json!({"properties": {"firstname": "Ada", "points": "7", "colour": "red"}}));
+    }
+
+    #[test]
+    fn clears_the_providers_way() {
+        let body = json!({"firstName": null, "customFields": {"colour": null, "size": 7}});
+        let update = plan().write(body.as_object().unwrap(), WriteMode::Update).unwrap();
+        assert_eq!(update, json!({"properties": {"firstname": "", "colour": "", "size": "7"}}));
+        let create = plan().write(body.as_object().unwrap(), WriteMode::Create).unwrap();
+        assert_eq!(create, json!({"properties": {"size": "7"}}));
+        let odd = json!({"customFields": {"list": [1]}});
+        assert_eq!(plan().write(odd.as_object().unwrap(), WriteMode::Update).unwrap_err()[0].name, "customFields.list");
     }
 
     #[test]

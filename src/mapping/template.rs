@@ -48,6 +48,8 @@ pub enum Root {
     Ref,
     /// A random text, the same throughout one call.
     Unique,
+    /// The time of the call, RFC 3339.
+    Now,
 }
 
 const ROOTS: &[(&str, Root)] = &[
@@ -70,6 +72,7 @@ const ROOTS: &[(&str, Root)] = &[
     ("folder", Root::Folder),
     ("ref", Root::Ref),
     ("unique", Root::Unique),
+    ("now", Root::Now),
 ];
 
 /// Gives values to references.
@@ -91,10 +94,11 @@ enum Filter {
     Rootless,
     DateTime,
     Default(Value),
+    Before(String),
 }
 
 const FILTERS: &[&str] =
-    &["csv", "json", "text", "integer", "lower", "upper", "base64", "rootless", "datetime", "default:…"];
+    &["csv", "json", "text", "integer", "lower", "upper", "base64", "rootless", "datetime", "default:…", "before:…"];
 
 /// A compiled reference.
 #[derive(Debug, Clone, PartialEq)]
@@ -148,7 +152,7 @@ impl Reference {
             }
             _ => (String::new(), Path::compile(&format!("${rest}"))?),
         };
-        let filters = parts.map(|filter| compile_filter(filter.trim(), source)).collect::<Result<_, _>>()?;
+        let filters = parts.map(|filter| compile_filter(filter, source)).collect::<Result<_, _>>()?;
         Ok(Self { root, key, path, optional, filters, source: source.to_owned() })
     }
 
@@ -171,6 +175,11 @@ impl Reference {
 }
 
 fn compile_filter(filter: &str, source: &str) -> Result<Filter, CompileError> {
+    // What stands before a value is taken with its blanks.
+    if let Some(text) = filter.trim_start().strip_prefix("before:") {
+        return Ok(Filter::Before(text.to_owned()));
+    }
+    let filter = filter.trim();
     Ok(match filter {
         "csv" => Filter::Csv,
         "json" => Filter::Json,
@@ -215,6 +224,7 @@ fn apply(filter: &Filter, value: Option<Value>) -> Option<Value> {
             path => path.to_owned(),
         }),
         Filter::DateTime => Value::String(time::rfc3339(time::parse(&value)?)),
+        Filter::Before(before) => Value::String(format!("{before}{}", text(&value))),
         Filter::Default(_) => value,
     })
 }
@@ -452,6 +462,8 @@ mod tests {
             template.render(&Fixed).unwrap().unwrap(),
             json!({"id": 7, "tag": "file", "url": "https://x/v{1}", "tags": "a,b", "five": 5, "root": ""})
         );
+        let clause = TextTemplate::compile("q{config.base.url|before: AT }{query.limit|before: LIMIT |default:}").unwrap();
+        assert_eq!(clause.render(&Fixed).unwrap().unwrap(), "q AT https://x");
         let required = TextTemplate::compile("{query.limit}").unwrap();
         assert_eq!(required.render(&Fixed).unwrap_err().message, "`query.limit` is missing");
     }

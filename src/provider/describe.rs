@@ -25,6 +25,18 @@ pub struct FieldDescription {
     pub record: Map<String, Value>,
 }
 
+impl FieldDescription {
+    /// Whether the provider can filter by it; it can, unless the description says no.
+    pub(super) fn is_filterable(&self) -> bool {
+        self.record.get("filterable") != Some(&Value::Bool(false))
+    }
+
+    /// Whether its values are a list of choices.
+    pub(super) fn is_choice(&self) -> bool {
+        self.record.get("picklistValues").and_then(Value::as_array).is_some_and(|choices| !choices.is_empty())
+    }
+}
+
 impl Engine {
     /// The fields of `object`; empty when the element cannot describe.
     ///

@@ -43,6 +43,7 @@ pub(super) fn part(operation: &Operation, invocation: &Invocation, described: &[
         otherwise: Otherwise::Local { max: 10_000 },
         fixed: None,
         orders: false,
+        lowercase_lists: false,
     });
     let names = Names { operation, native: invocation.native, described, filtering: &filtering };
     let resolve = |name: &str| names.resolve(name);
@@ -121,8 +122,11 @@ fn render(filtering: &Filtering, expr: &Expr, resolve: &query::Resolve<'_, '_>) 
     match filtering.language {
         Language::Soql => soql::render(expr, resolve).map(|text| (Json::String(text), true)),
         Language::Odata => odata::render(expr, resolve).map(|text| (Json::String(text), true)),
-        Language::FilterGroups => filter_groups::render(expr, resolve, &filter_groups::Limits::default())
-            .map(|rendered| (rendered.groups, rendered.exact)),
+        Language::FilterGroups => {
+            let limits =
+                filter_groups::Limits { lowercase_in: filtering.lowercase_lists, ..filter_groups::Limits::default() };
+            filter_groups::render(expr, resolve, &limits).map(|rendered| (rendered.groups, rendered.exact))
+        }
         Language::None => Err(RenderError::Shape("this provider does not filter".to_owned())),
     }
 }
@@ -204,27 +208,26 @@ impl<'a> Names<'a> {
         if native.is_none()
             && let Some(line) = self.line(name)
         {
+            let described = self.described.iter().find(|field| field.name.eq_ignore_ascii_case(&line.column));
             return Ok(Column {
                 name: line.column.clone(),
-                kind: self.kind(line),
-                operators: self.operators(),
+                kind: self.kind(line, described),
+                operators: self.operators(described),
                 encode: encoder(line),
             });
         }
         let provider = native.map(str::to_owned).or_else(|| self.own(name)).unwrap_or_else(|| name.to_owned());
         let described = self.described.iter().find(|field| field.name.eq_ignore_ascii_case(&provider));
-        let kind = described.map_or(ColumnKind::Other, |field| match field.kind.as_str() {
-            "number" | "integer" | "int" => ColumnKind::Number,
-            "boolean" => ColumnKind::Boolean,
-            "date" => ColumnKind::Date,
-            "datetime" => ColumnKind::DateTime,
-            _ => ColumnKind::Text,
-        });
+        let kind = described.map_or(ColumnKind::Other, described_kind);
         let name = described.map_or(provider, |field| field.name.clone());
-        Ok(Column { name, kind, operators: self.operators(), encode: None })
+        Ok(Column { name, kind, operators: self.operators(described), encode: None })
     }
 
-    fn kind(&self, line: &Line) -> ColumnKind {
+    fn kind(&self, line: &Line, described: Option<&FieldDescription>) -> ColumnKind {
+        // What the provider says of its own field counts more than the model: a date may be kept as a text there.
+        if let Some(described) = described {
+            return described_kind(described);
+        }
         let field = self.operation.model.as_ref().and_then(|model| model.field(&line.name)).map(|field| field.kind);
         match (&line.codec, field) {
             (Codec::DateOfTime, _) | (_, Some(FieldKind::DateTime | FieldKind::Timestamp)) => ColumnKind::DateTime,
@@ -236,7 +239,10 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn operators(&self) -> Operators {
+    fn operators(&self, described: Option<&FieldDescription>) -> Operators {
+        if described.is_some_and(|field| !field.is_filterable()) {
+            return Operators::NONE;
+        }
         if self.filtering.operators.is_empty() {
             return Operators::ALL;
         }
@@ -251,6 +257,18 @@ impl<'a> Names<'a> {
                 *text = text.trim_start_matches('.').to_lowercase();
             }
         })
+    }
+}
+
+/// The kind of a field as the provider describes it.
+fn described_kind(field: &FieldDescription) -> ColumnKind {
+    match field.kind.as_str() {
+        _ if field.is_choice() => ColumnKind::Other,
+        "number" | "integer" | "int" => ColumnKind::Number,
+        "boolean" => ColumnKind::Boolean,
+        "date" => ColumnKind::Date,
+        "datetime" => ColumnKind::DateTime,
+        _ => ColumnKind::Text,
     }
 }
 

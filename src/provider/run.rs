@@ -55,10 +55,15 @@ impl Engine {
         let operation = std::sync::Arc::clone(&invocation.operation);
         let mut scope = CallScope::new(connection, &invocation);
         if let Some(object) = &operation.object {
-            scope.object = object.render(&scope).map_err(|error| unfilled(&error))?.map(Value::String);
+            let name = object.render(&scope).map_err(|error| unfilled(&error))?;
+            if let Some(name) = name.as_deref().filter(|name| !is_name(name)) {
+                return Err(Error::not_found(format!("No object has the name `{name}`")));
+            }
+            scope.object = name.map(Value::String);
         }
         if matches!(operation.hub.request, RequestKind::Record) {
             scope.record = record(&operation, &invocation)?;
+            fill_in(&operation, &invocation, &mut scope)?;
         }
         let described = self.described(element, connection, &operation, &invocation, &scope).await?;
         let parted = if matches!(operation.hub.answer, AnswerKind::List(_)) {
@@ -69,7 +74,7 @@ impl Engine {
         scope.filter.clone_from(&parted.filter);
         scope.order.clone_from(&parted.order);
         if operation.needs(Root::Select, "") {
-            scope.select = Some(select(&operation, &invocation, &described, &parted));
+            scope.select = Some(select(&operation, &invocation, &described, &parted)?);
         }
         if let Some(upload) = &upload {
             let mut tell =
@@ -239,7 +244,7 @@ fn record(operation: &Operation, invocation: &Invocation) -> Result<Value> {
     if invocation.native {
         return Ok(invocation.body.clone());
     }
-    let mode = if operation.hub.method == "POST" { WriteMode::Create } else { WriteMode::Update };
+    let mode = write_mode(operation);
     operation.plan.write(body, mode).map_err(|problems| {
         let told: Vec<String> =
             problems.iter().map(|problem| format!("`{}`: {}", problem.name, problem.detail)).collect();
@@ -250,8 +255,38 @@ fn record(operation: &Operation, invocation: &Invocation) -> Result<Value> {
     })
 }
 
+/// Puts what the mapping says into a new record where the body leaves it out.
+fn fill_in(operation: &Operation, invocation: &Invocation, scope: &mut CallScope<'_>) -> Result<()> {
+    if invocation.native || write_mode(operation) == WriteMode::Update {
+        return Ok(());
+    }
+    for (path, template) in &operation.defaults {
+        if path.get(&scope.record).is_none()
+            && let Some(value) = template.render(scope).map_err(|error| unfilled(&error))?
+        {
+            path.set(&mut scope.record, value);
+        }
+    }
+    Ok(())
+}
+
+fn write_mode(operation: &Operation) -> WriteMode {
+    if operation.hub.method == "POST" { WriteMode::Create } else { WriteMode::Update }
+}
+
+/// Whether a caller's name of an object or a field can stand in a query without leaving its place: letters, digits and
+/// `_ - .` only.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
+}
+
 /// The provider's names of the fields wanted.
-fn select(operation: &Operation, invocation: &Invocation, described: &[FieldDescription], parted: &Parted) -> Value {
+fn select(
+    operation: &Operation,
+    invocation: &Invocation,
+    described: &[FieldDescription],
+    parted: &Parted,
+) -> Result<Value> {
     let mut names: Vec<String> = if invocation.native {
         match invocation.fields.as_slice() {
             [] => described.iter().map(|field| field.name.clone()).collect(),
@@ -270,7 +305,15 @@ fn select(operation: &Operation, invocation: &Invocation, described: &[FieldDesc
     };
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| seen.insert(name.to_lowercase()));
-    Value::Array(names.into_iter().map(Value::String).collect())
+    if names.is_empty() {
+        // Nothing that was asked for is known: what is answered is empty, but a query needs something to ask for.
+        names = operation.plan.select(&[]);
+    }
+    if let Some(name) = names.iter().find(|name| !is_name(name)) {
+        return Err(Error::bad_request(format!("`{name}` is not the name of a field"))
+            .with_detail("fields", "should be names separated by commas"));
+    }
+    Ok(Value::Array(names.into_iter().map(Value::String).collect()))
 }
 
 /// A streamed answer with the headers that pass.
@@ -290,6 +333,21 @@ impl Outcome {
         match self {
             Self::Record(record) => Some(record),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_leave_their_place() {
+        for name in ["Account", "My_Object__c", "Owner.Name", "p123_things", "2-1000101"] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in ["", "Id FROM User", "(SELECT Id FROM Contacts)", "a,b", "a'b", "a/b"] {
+            assert!(!is_name(name), "{name}");
         }
     }
 }

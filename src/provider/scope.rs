@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
 
 use super::{Connection, Invocation};
-use crate::mapping::{Root, Scope};
+use crate::mapping::{Root, Scope, time};
 
 /// A place in a provider's tree, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,6 +57,7 @@ pub(super) struct CallScope<'a> {
     pub(super) folder: Map<String, Value>,
     pub(super) reference: Option<Value>,
     unique: Value,
+    now: Value,
 }
 
 static NULL: Value = Value::Null;
@@ -88,6 +89,7 @@ impl<'a> CallScope<'a> {
             folder: Map::new(),
             reference: None,
             unique: Value::String(hex::encode(random)),
+            now: Value::String(time::rfc3339(chrono::Utc::now())),
         }
     }
 
@@ -128,6 +130,7 @@ impl Scope for CallScope<'_> {
             Root::Folder => self.folder.get(key).map(Cow::Borrowed),
             Root::Ref => self.reference.as_ref().map(Cow::Borrowed),
             Root::Unique => Some(Cow::Borrowed(&self.unique)),
+            Root::Now => Some(Cow::Borrowed(&self.now)),
         }
     }
 }

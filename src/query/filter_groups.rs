@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     ast::{CompareOp, Expr, Value},
-    column::{Condition, Literal, RenderError, Resolve},
+    column::{ColumnKind, Condition, Literal, RenderError, Resolve},
     lists::{Direction, Order},
     normal::groups,
     pattern::{Shape, shape},
@@ -107,7 +107,8 @@ fn filter(expr: &Expr, resolve: &Resolve<'_, '_>, limits: &Limits, exact: &mut b
             let mut texts = Vec::with_capacity(values.len());
             for value in values {
                 let text = literal(&condition, value)?;
-                texts.push(if limits.lowercase_in { text.to_lowercase() } else { text });
+                let lower = limits.lowercase_in && condition.column.kind == ColumnKind::Text;
+                texts.push(if lower { text.to_lowercase() } else { text });
             }
             let operator = if *negated { "NOT_IN" } else { "IN" };
             Ok(json!({ "propertyName": condition.column.name, "operator": operator, "values": texts }))
