@@ -4,6 +4,9 @@ use serde_json::{Map, Value};
 
 use super::format::UNIQUE;
 
+/// The text that stands for the time of the call.
+const NOW: &str = "{now}";
+
 /// One difference.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Difference {
@@ -21,6 +24,9 @@ pub(super) struct Comparison {
 impl Comparison {
     /// Whether `is` is the recorded text, in which the random text may stand.
     pub(super) fn same(&mut self, wanted: &str, is: &str) -> bool {
+        if wanted == NOW {
+            return crate::mapping::time::parse_text(is).is_some();
+        }
         let Some((before, after)) = wanted.split_once(UNIQUE) else { return wanted == is };
         if self.unique.is_none() {
             let found = is

@@ -17,8 +17,8 @@ use crate::{
 pub fn is_two_way(plan: &Plan, line: &Line) -> bool {
     matches!(line.access, Access::ReadWrite | Access::Create)
         && line.when.is_none()
-        // Of several lines for one field only together do they give back what was written.
-        && plan.lines.iter().filter(|other| other.name == line.name).count() == 1
+        // Several lines for one field, or for one place at the provider, give back what was written only together.
+        && plan.lines.iter().filter(|other| other.name == line.name || other.path == line.path).count() == 1
 }
 
 /// Writes `value` into the field of `line` and reads it again.
