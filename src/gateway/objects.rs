@@ -54,7 +54,9 @@ impl Gateway {
         let resources = listed_resources(&element);
         let mut objects: Vec<(String, &str)> = resources.into_iter().map(|name| (name, "ceCanonical")).collect();
         for name in self.engine.objects(&element, &connection, call.deadline).await? {
-            objects.push((name, "vendor"));
+            if !objects.iter().any(|(known, _)| *known == name) {
+                objects.push((name, "vendor"));
+            }
         }
         let helium = call
             .headers
