@@ -1,4 +1,5 @@
 //! The response cache: isolation, invalidation, coalescing, bounds.
+#![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
 use std::{
     collections::HashMap,
@@ -28,7 +29,7 @@ fn key(instance: i64, query: &str) -> CacheKey {
 }
 
 fn policy() -> Policy {
-    Policy { ttl: Duration::from_secs(60), ..Policy::default() }
+    Policy { ttl: Duration::from_mins(1), ..Policy::default() }
 }
 
 fn cache() -> (ResponseCache, Arc<ShiftedClock>) {

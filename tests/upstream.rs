@@ -1,4 +1,5 @@
 //! The outbound client against real sockets on the loopback interface.
+#![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
 use std::{
     io,
@@ -326,6 +327,9 @@ async fn failing(failures: usize, status: u16, retry_after: Option<&'static str>
     .await
 }
 
+/// What it shows, the failing status, its Retry-After, the call, the requests seen, the status in the end.
+type Case<'a> = (&'a str, u16, Option<&'static str>, &'a dyn Fn(&str) -> Request, usize, u16);
+
 #[tokio::test]
 async fn retries_what_may_be_retried() {
     let stream = |request: Request| Request {
@@ -333,8 +337,7 @@ async fn retries_what_may_be_retried() {
         ..request
     };
     let harmless = |request: Request| Request { retryable: true, ..request };
-    type Call<'a> = &'a dyn Fn(&str) -> Request;
-    let cases: [(&str, u16, Option<&'static str>, Call<'_>, usize, u16); 11] = [
+    let cases: [Case<'_>; 11] = [
         ("503 with Retry-After: even a POST was not carried out", 503, Some("0"), &post, 3, 200),
         ("the pause is kept", 429, Some("1"), &|url| get(url), 3, 200),
         ("too long to wait for", 429, Some("3600"), &get, 1, 429),
