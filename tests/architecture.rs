@@ -7,8 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Longest file, its tests included.
+/// Longest file, its own tests included; files of tests alone may be longer.
 const LONGEST: usize = 600;
+const LONGEST_TESTS: usize = 800;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -135,7 +136,7 @@ fn modules_use_each_other_as_the_table_says() {
 fn libraries_stay_in_their_modules() {
     let homes: [(&str, &[&str]); 5] = [
         ("axum::", &["api"]),
-        ("hyper::", &["api"]),
+        ("hyper::", &["api", "upstream"]),
         ("reqwest::", &["upstream", "grant"]),
         ("sqlx::", &["store"]),
         ("clap::", &["cli"]),
@@ -156,13 +157,15 @@ fn libraries_stay_in_their_modules() {
 #[test]
 fn no_file_is_too_long_and_none_is_named_mod() {
     let mut wrong = Vec::new();
-    for file in ["src", "sandbox/src", "tests", "benches"].iter().flat_map(|dir| rust_files(&root().join(dir))) {
-        let lines = fs::read_to_string(&file).unwrap().lines().count();
-        if lines > LONGEST {
-            wrong.push(format!("{}: {lines} lines", file.display()));
-        }
-        if file.ends_with("mod.rs") {
-            wrong.push(format!("{}: foo.rs and foo/, never mod.rs", file.display()));
+    for (dir, longest) in [("src", LONGEST), ("sandbox/src", LONGEST), ("tests", LONGEST_TESTS), ("benches", LONGEST)] {
+        for file in rust_files(&root().join(dir)) {
+            let lines = fs::read_to_string(&file).unwrap().lines().count();
+            if lines > longest {
+                wrong.push(format!("{}: {lines} lines", file.display()));
+            }
+            if file.ends_with("mod.rs") {
+                wrong.push(format!("{}: foo.rs and foo/, never mod.rs", file.display()));
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -120,7 +120,9 @@ async fn every_refusal_has_the_one_shape() {
     let (_dir, serving) = start("").await;
     let at = serving.address;
     assert_error(&get(at, "/nowhere").await, 404, "not-found");
-    assert_error(&get(at, "/elements/api-v2").await, 404, "not-found");
+    // Below the contract nothing is told to strangers, not even what is not there.
+    assert_error(&get(at, "/elements/api-v2").await, 401, "unauthorized");
+    assert_error(&get(at, "/elements/api-v2/nope").await, 401, "unauthorized");
     let wrong = send(at, "DELETE /healthz HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").await;
     assert_error(&wrong, 405, "method-not-allowed");
     assert_eq!(wrong.header("allow"), Some("GET,HEAD"));

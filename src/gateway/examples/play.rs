@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use reqwest::{
+use http::{
     StatusCode,
     header::{HeaderMap, HeaderName, HeaderValue},
 };
@@ -101,7 +101,7 @@ fn reply(call: &Call, comparison: &Comparison) -> Result<Response> {
     let reply = &call.reply;
     let bytes: Bytes = match (&reply.json, &reply.text) {
         (Some(json), _) => {
-            headers.insert(reqwest::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             serde_json::to_vec(&comparison.filled_value(json)).map_err(Error::internal)?.into()
         }
         (None, Some(text)) => comparison.filled(text).into_bytes().into(),
@@ -189,7 +189,7 @@ impl Sent {
 
     fn multipart_against(&self, wanted: &[Part], bytes: &[u8], comparison: &mut Comparison) -> Vec<Difference> {
         let content_type =
-            self.headers.get(reqwest::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+            self.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let Some((_, boundary)) = content_type.split_once("boundary=") else {
             return vec![Difference {
                 pointer: "/multipart".into(),
