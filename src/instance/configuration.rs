@@ -34,6 +34,9 @@ const SECRET_KEYS: [&str; 13] = [
     "user.password",
 ];
 
+/// Keys that the contract answers in clear, also where an element has their values sealed at rest.
+const SHOWN_KEYS: [&str; 1] = ["username"];
+
 /// Last parts of a key that speak of a secret, for keys that no element entry describes.
 const SECRET_ENDINGS: [&str; 12] = [
     "password",
@@ -172,11 +175,12 @@ impl Values {
         all
     }
 
-    /// Everything in one map, the secrets as [`MASK`].
+    /// Everything in one map, the secrets as [`MASK`] (but a `username` is answered in clear, as the contract has it).
     pub fn masked(&self) -> Map<String, Value> {
         let mut all = self.clear.clone();
-        for key in self.secrets.keys() {
-            all.insert(key.clone(), Value::String(MASK.to_owned()));
+        for (key, secret) in &self.secrets {
+            let shown = if SHOWN_KEYS.contains(&key.as_str()) { secret.expose_secret() } else { MASK };
+            all.insert(key.clone(), Value::String(shown.to_owned()));
         }
         all
     }

@@ -46,6 +46,7 @@ impl Provider {
             .route("/token", post(token))
             .route("/revoke", post(revoke))
             .route("/v1/me", get(me))
+            .route("/v1/me/", get(me))
             .with_state(provider.clone());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         provider

@@ -111,16 +111,18 @@ impl Reader {
     }
 
     fn name(&mut self, value: &Value) -> Option<String> {
-        let Some(name) = value.as_str().map(text::strip_html) else {
+        let Some(sent) = value.as_str() else {
             self.note("/name", "must be a string");
             return None;
         };
-        if name.is_empty() {
+        let name = text::strip_html(sent);
+        if sent.trim().is_empty() {
             self.note("/name", "must not be empty");
         } else if name.chars().count() > LONGEST_TEXT {
             self.note("/name", "must not be longer than 1024 characters");
         }
-        Some(name)
+        // Nothing but markup (`<INSTANCE NAME>`, copied from a guide) names nothing: as if no name had been sent.
+        Some(name).filter(|name| !name.is_empty())
     }
 
     fn tags(&mut self, value: &Value) -> Option<Vec<String>> {
@@ -280,6 +282,7 @@ mod tests {
             ]
         );
         assert_eq!(read(&json!([])).unwrap_err().public(), "The body must be a JSON object");
-        assert_eq!(read(&json!({"name": "<p>"})).unwrap_err().public(), "/name must not be empty");
+        assert_eq!(read(&json!({"name": " "})).unwrap_err().public(), "/name must not be empty");
+        assert_eq!(read(&json!({"name": "<NAME>"})).unwrap().name, None);
     }
 }
