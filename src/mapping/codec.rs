@@ -331,7 +331,9 @@ impl Codec {
             },
             Self::First => Ok(Value::Array(vec![value.clone()])),
             Self::Scale(factor) => scaled(value, *factor).ok_or_else(|| wrong("a number")),
-            Self::NamePart { .. } => value.as_str().map(|name| Value::from(name.trim())).ok_or_else(|| wrong("a string")),
+            Self::NamePart { .. } => {
+                value.as_str().map(|name| Value::from(name.trim())).ok_or_else(|| wrong("a string"))
+            }
             Self::PathId => {
                 let id = value.as_str().ok_or_else(|| wrong("a string"))?;
                 decode_path_id(id).map(Value::String).ok_or_else(|| wrong("an id made of a path"))

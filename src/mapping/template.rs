@@ -462,7 +462,8 @@ mod tests {
             template.render(&Fixed).unwrap().unwrap(),
             json!({"id": 7, "tag": "file", "url": "https://x/v{1}", "tags": "a,b", "five": 5, "root": ""})
         );
-        let clause = TextTemplate::compile("q{config.base.url|before: AT }{query.limit|before: LIMIT |default:}").unwrap();
+        let clause =
+            TextTemplate::compile("q{config.base.url|before: AT }{query.limit|before: LIMIT |default:}").unwrap();
         assert_eq!(clause.render(&Fixed).unwrap().unwrap(), "q AT https://x");
         let required = TextTemplate::compile("{query.limit}").unwrap();
         assert_eq!(required.render(&Fixed).unwrap_err().message, "`query.limit` is missing");

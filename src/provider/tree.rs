@@ -67,7 +67,10 @@ impl Engine {
             (Some(id), _) => finder.by_id(id, kind).await?,
             (None, Some(path)) => {
                 let folder = invocation.query.get("folderId").and_then(Value::as_str);
-                finder.by_path(&normal(path)?, kind, folder).await?
+                finder
+                    .by_path(&normal(path)?, kind, folder)
+                    .await
+                    .map_err(|error| unknown_start(error, spec.optional))?
             }
             (None, None) if spec.optional => Place::default(),
             (None, None) => return Err(missing_path()),
@@ -77,6 +80,16 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// A place to start from that is not there is a wrong parameter, not a missing resource.
+fn unknown_start(error: Error, optional: bool) -> Error {
+    if optional && error.kind() == Kind::NotFound {
+        return Error::bad_request(error.public().to_owned())
+            .with_detail("path", "should be a folder that exists")
+            .with_source(error);
+    }
+    error
 }
 
 fn missing_path() -> Error {
@@ -122,6 +135,11 @@ fn place_of_path(path: &str, kind: Option<&'static str>) -> Place {
 impl Finder<'_, '_> {
     fn needs(&self, root: Root, keys: &[&str]) -> bool {
         keys.iter().any(|key| self.operation.needs(root, key))
+    }
+
+    /// Whether the target is where the operation starts from, and may be left out.
+    fn starts(&self) -> bool {
+        self.operation.hub.target.as_ref().is_some_and(|target| target.optional)
     }
 
     /// Whether the operation cannot do without one of these.
@@ -209,7 +227,8 @@ impl Finder<'_, '_> {
                     place.id = Some(id);
                     place.kind = Some(found);
                 }
-                None if self.insists(Root::Target, &["id", "ref"]) => {
+                // A start that is given has to be there, also where it need not be given.
+                None if self.insists(Root::Target, &["id", "ref"]) || self.starts() => {
                     return Err(Error::not_found(format!("No file or folder is at `{path}`")));
                 }
                 None => {}

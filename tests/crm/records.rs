@@ -1,9 +1,6 @@
 //! Records of every resource: the same steps with the same expectations on both providers.
 
-use hubgate::{
-    error::Kind,
-    provider::Outcome,
-};
+use hubgate::{error::Kind, provider::Outcome};
 use serde_json::{Value, json};
 
 use super::support::{Ask, Connected, soon, told};
@@ -74,10 +71,26 @@ async fn every_resource_lives_a_whole_life() {
             note["parentId"] = account["id"].clone();
         }
         let lives = [
-            ("leads", json!({"lastName": "Babbage", "company": "Difference Ltd", "email": "cb@difference.example"}), json!({"title": "Founder"})),
-            ("opportunities", json!({"name": "Engine No. 2", "stage": stage, "closeDate": "2030-06-30", "amount": 17000.25, "accountId": account["id"]}), json!({"stage": later})),
-            ("activities", json!({"subject": "Demonstration", "startDate": "2030-01-02T10:00:00Z", "endDate": "2030-01-02T11:00:00Z", "location": "Dorset Street"}), json!({"location": "Ockham"})),
-            ("tasks", json!({"subject": "Punch cards", "status": "inProgress", "priority": "high", "dueDate": "2030-01-03"}), json!({"status": "completed", "priority": "normal"})),
+            (
+                "leads",
+                json!({"lastName": "Babbage", "company": "Difference Ltd", "email": "cb@difference.example"}),
+                json!({"title": "Founder"}),
+            ),
+            (
+                "opportunities",
+                json!({"name": "Engine No. 2", "stage": stage, "closeDate": "2030-06-30", "amount": 17000.25, "accountId": account["id"]}),
+                json!({"stage": later}),
+            ),
+            (
+                "activities",
+                json!({"subject": "Demonstration", "startDate": "2030-01-02T10:00:00Z", "endDate": "2030-01-02T11:00:00Z", "location": "Dorset Street"}),
+                json!({"location": "Ockham"}),
+            ),
+            (
+                "tasks",
+                json!({"subject": "Punch cards", "status": "inProgress", "priority": "high", "dueDate": "2030-01-03"}),
+                json!({"status": "completed", "priority": "normal"}),
+            ),
             ("notes", note, json!({"body": "Likes looms"})),
         ];
         for (resource, body, changes) in lives {
@@ -101,10 +114,15 @@ async fn every_resource_lives_a_whole_life() {
             assert_eq!(gone.kind(), Kind::NotFound, "{key} {resource}: {}", told(&gone));
         }
         // What a record needs besides may be left out where the provider insists on it.
-        let made = hub.record(Ask::new("activities.create").body(json!({"subject": "x", "startDate": "2030-01-02T10:00:00Z"}))).await;
+        let made = hub
+            .record(Ask::new("activities.create").body(json!({"subject": "x", "startDate": "2030-01-02T10:00:00Z"})))
+            .await;
         assert_eq!(made["startDate"], made["endDate"], "{key}");
         let users = hub.list(Ask::new("users.list")).await;
-        assert!(users.iter().any(|user| user["email"] == "ada@example.com" && user["active"] == true), "{key}: {users:?}");
+        assert!(
+            users.iter().any(|user| user["email"] == "ada@example.com" && user["active"] == true),
+            "{key}: {users:?}"
+        );
         let user = hub.record(Ask::new("users.get").id(&id(&users[0]))).await;
         assert_eq!(user["email"], users[0]["email"], "{key}");
     }
@@ -129,7 +147,10 @@ async fn filters_orders_and_pages_reach_the_provider() {
             let field = if key == "sfdc" { "Loyalty_Points__c" } else { "loyalty_points" };
             let body = json!({"firstName": first, "lastName": last, "email": format!("{first}@engine.example"), "customFields": {field: points}});
             let made = hub.record(Ask::new("contacts.create").body(body)).await;
-            assert!(made["customFields"][field] == points || made["customFields"][field] == points.to_string(), "{key}: {made}");
+            assert!(
+                made["customFields"][field] == points || made["customFields"][field] == points.to_string(),
+                "{key}: {made}"
+            );
         }
         let names = |items: Vec<Value>| {
             items.iter().map(|item| item["lastName"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
@@ -139,7 +160,10 @@ async fn filters_orders_and_pages_reach_the_provider() {
             ("email = 'ada@engine.example'".to_owned(), vec!["Byron"]),
             ("email = 'nobody@engine.example'".to_owned(), vec![]),
             ("email LIKE '%@engine.example' AND lastName != 'Byron'".to_owned(), vec!["Babbage", "Somerville"]),
-            ("lastName IN ('Byron', 'Somerville') AND createdDate > '2020-01-01T00:00:00Z'".to_owned(), vec!["Byron", "Somerville"]),
+            (
+                "lastName IN ('Byron', 'Somerville') AND createdDate > '2020-01-01T00:00:00Z'".to_owned(),
+                vec!["Byron", "Somerville"],
+            ),
             (format!("{custom} >= 8 AND {custom} < 10"), vec!["Babbage", "Somerville"]),
             ("firstName = 'Ada' OR firstName = 'Charles'".to_owned(), vec!["Babbage", "Byron"]),
             ("description = 'nothing like it'".to_owned(), vec![]),
@@ -147,8 +171,19 @@ async fn filters_orders_and_pages_reach_the_provider() {
             let found = names(hub.list(Ask::new("contacts.list").filter(&filter).order("lastName")).await);
             assert_eq!(found, expected, "{key}: {filter}");
         }
-        let some = hub.list(Ask::new("contacts.list").filter("email LIKE '%@engine.example'").order("lastName desc").fields(&["lastName"])).await;
-        assert_eq!(some, [json!({"lastName": "Somerville"}), json!({"lastName": "Byron"}), json!({"lastName": "Babbage"})], "{key}");
+        let some = hub
+            .list(
+                Ask::new("contacts.list")
+                    .filter("email LIKE '%@engine.example'")
+                    .order("lastName desc")
+                    .fields(&["lastName"]),
+            )
+            .await;
+        assert_eq!(
+            some,
+            [json!({"lastName": "Somerville"}), json!({"lastName": "Byron"}), json!({"lastName": "Babbage"})],
+            "{key}"
+        );
         let wrong = hub.try_ask(Ask::new("contacts.list").filter("lastNam = 'x'")).await.err().unwrap();
         assert_eq!(wrong.kind(), Kind::BadRequest, "{key}");
         assert!(wrong.public().contains("lastName"), "{key}: {}", wrong.public());
@@ -176,11 +211,16 @@ async fn filters_orders_and_pages_reach_the_provider() {
 #[tokio::test]
 async fn leads_are_leads_only() {
     let hub = Connected::new("hubspot").await;
-    let made = hub.record(Ask::new("leads.create").body(json!({"lastName": "Babbage", "email": "cb@difference.example"}))).await;
+    let made = hub
+        .record(Ask::new("leads.create").body(json!({"lastName": "Babbage", "email": "cb@difference.example"})))
+        .await;
     let leads = hub.list(Ask::new("leads.list").filter("lastName = 'Babbage'")).await;
     assert_eq!(leads.len(), 1);
     let all = hub.list(Ask::new("leads.list")).await;
-    assert!(all.iter().all(|lead| lead["email"] != "maya.ekstrom@northwind.example.com"), "a customer is no lead: {all:?}");
+    assert!(
+        all.iter().all(|lead| lead["email"] != "maya.ekstrom@northwind.example.com"),
+        "a customer is no lead: {all:?}"
+    );
     assert!(all.iter().any(|lead| lead["id"] == made["id"]));
 }
 
@@ -190,7 +230,8 @@ async fn native_records_pass_as_they_are() {
     let body = json!({"FirstName": "Ada", "LastName": "Byron"});
     let made = sfdc.record(Ask::new("contacts.create").native().body(body)).await;
     assert_eq!((&made["LastName"], &made["attributes"]["type"]), (&json!("Byron"), &json!("Contact")));
-    let found = sfdc.list(Ask::new("contacts.list").native().filter("LastName = 'Byron'").fields(&["Id", "LastName"])).await;
+    let found =
+        sfdc.list(Ask::new("contacts.list").native().filter("LastName = 'Byron'").fields(&["Id", "LastName"])).await;
     assert_eq!(found[0]["Id"], made["Id"]);
     assert!(found[0].get("FirstName").is_none());
     let object = |verb: &str| Ask::new(&format!("records.{verb}")).named("objectName", "My_Object__c");
@@ -221,14 +262,18 @@ async fn native_records_pass_as_they_are() {
 
 #[tokio::test]
 async fn objects_and_fields_are_described() {
-    for (key, own, object, email) in [("sfdc", "My_Object__c", "contact", "Email"), ("hubspot", "p1000001_my_object", "contacts", "email")] {
+    for (key, own, object, email) in
+        [("sfdc", "My_Object__c", "contact", "Email"), ("hubspot", "p1000001_my_object", "contacts", "email")]
+    {
         let hub = Connected::new(key).await;
         hub.engine.probe(&hub.element, &hub.connection, soon()).await.unwrap();
         let objects = hub.engine.objects(&hub.element, &hub.connection, soon()).await.unwrap();
         assert!(objects.contains(&own.to_owned()), "{key}: {objects:?}");
         let fields = hub.engine.describe(&hub.element, &hub.connection, object, soon()).await.unwrap();
         let field = fields.iter().find(|field| field.name == email).unwrap();
-        for member in ["vendorDisplayName", "type", "vendorRequired", "vendorReadOnly", "filterable", "createable", "updateable"] {
+        for member in
+            ["vendorDisplayName", "type", "vendorRequired", "vendorReadOnly", "filterable", "createable", "updateable"]
+        {
             assert!(field.record.contains_key(member), "{key}: {member} of {:?}", field.record);
         }
         assert_eq!((field.custom, field.kind.as_str()), (false, "string"), "{key}");

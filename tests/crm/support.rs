@@ -183,10 +183,8 @@ fn client() -> Client {
 
 async fn token(sandbox: &Running, client: &Client, form: &[(&str, &str)]) -> Value {
     let mut text = url::form_urlencoded::Serializer::new(String::new());
-    text.extend_pairs(form).extend_pairs([
-        ("client_id", sandbox.client_id.as_str()),
-        ("client_secret", sandbox.client_secret.as_str()),
-    ]);
+    text.extend_pairs(form)
+        .extend_pairs([("client_id", sandbox.client_id.as_str()), ("client_secret", sandbox.client_secret.as_str())]);
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_static("application/x-www-form-urlencoded"));
     let request = Request {

@@ -21,12 +21,12 @@ async fn a_read_is_answered_again_until_a_write() {
     enable(&hub, "box", 300).await;
     let first = hub.get("box", path).await.expect(200);
     assert!(first.header("cache-status").contains("fwd="), "{}", first.header("cache-status"));
-    let before = hub.count("box", "/items").await;
+    let before = hub.calls("box").await;
     let second = hub.get("box", path).await.expect(200);
     assert!(second.header("cache-status").contains("hit"), "{}", second.header("cache-status"));
     assert_eq!((&first.body, first.header("etag")), (&second.body, second.header("etag")));
     assert!(!second.header("age").is_empty());
-    assert_eq!(hub.count("box", "/items").await, before, "the provider was not asked");
+    assert_eq!(hub.calls("box").await, before, "the provider was not asked");
 
     let known = hub.request("box", Method::GET, path).header("If-None-Match", second.header("etag"));
     let unchanged = send(known).await.expect(304);
@@ -55,12 +55,14 @@ async fn the_same_question_at_the_same_time_is_asked_once() {
         &json!({"path": "/crm/v3/objects/contacts", "times": 1, "latency_ms": 300}),
     )
     .await;
-    let before = hub.count("hubspot", "objects").await;
+    // What a list needs to know first is known from now on.
+    hub.get("hubspot", "/contacts?pageSize=4").await.expect(200);
+    let before = hub.calls("hubspot").await;
     let asked = (0..50).map(|_| hub.get("hubspot", "/contacts?pageSize=5"));
     for reply in futures_util::future::join_all(asked).await {
         reply.expect(200);
     }
-    assert_eq!(hub.count("hubspot", "objects").await - before, 1);
+    assert_eq!(hub.calls("hubspot").await - before, 1);
 }
 
 #[tokio::test]

@@ -152,15 +152,15 @@ async fn custom_fields_and_the_providers_own_records_are_there() {
     {
         let mut contact = ada();
         contact["email"] = json!("custom@example.test");
-        contact["customFields"] = json!({ field: "teal" });
+        contact["customFields"] = json!({ field: "ultramarine" });
         let made = hub.json(element, Method::POST, "/contacts", &contact).await.expect(200).body;
         let id = made["id"].as_str().unwrap();
         assert_eq!(
             hub.get(element, &format!("/contacts/{id}")).await.expect(200).body["customFields"][field],
-            "teal",
+            "ultramarine",
             "{element}"
         );
-        let filter = encoded(&format!("customFields.{field}='teal'"));
+        let filter = encoded(&format!("customFields.{field}='ultramarine'"));
         assert_eq!(
             hub.get(element, &format!("/contacts?where={filter}")).await.expect(200).list().len(),
             1,
