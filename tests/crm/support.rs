@@ -1,13 +1,9 @@
 //! An element of the CRM hub over its sandbox, run through the engine.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::TryStreamExt;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use hubgate::{
     catalog::{self, Catalog, Element},
@@ -16,7 +12,7 @@ use hubgate::{
     provider::{Connection, Credentials, Engine, Invocation, Limits, Outcome, PageRequest, Token},
     query,
     upstream::{
-        Body, Request, Response, Transport,
+        Body, Request, Transport,
         client::{Client, Settings},
         guard::Guard,
     },
@@ -99,7 +95,6 @@ pub(crate) struct Connected {
     pub(crate) connection: Connection,
     pub(crate) engine: Engine,
     pub(crate) sandbox: Running,
-    pub(crate) tape: Arc<Tape>,
 }
 
 /// Fixed credentials; a renewal is one more token of the same code.
@@ -117,59 +112,6 @@ impl Credentials for Fixed {
         let next = usize::try_from(seen + 1).unwrap();
         let secret = self.tokens.get(next).cloned().ok_or_else(|| Error::internal("no further token"))?;
         Ok(Token { secret, generation: seen + 1 })
-    }
-}
-
-/// One call as it was sent and answered.
-#[derive(Clone, Debug)]
-pub(crate) struct Recorded {
-    pub(crate) method: Method,
-    pub(crate) url: String,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Option<Value>,
-    pub(crate) status: u16,
-    pub(crate) reply: Option<Value>,
-}
-
-/// A transport that remembers what went through it.
-pub(crate) struct Tape {
-    inner: Client,
-    calls: Mutex<Vec<Recorded>>,
-    /// Shortens replies before the engine sees them.
-    shorten: Mutex<Option<fn(&str, Value) -> Value>>,
-}
-
-impl Tape {
-    pub(crate) fn take(&self) -> Vec<Recorded> {
-        std::mem::take(&mut self.calls.lock().unwrap())
-    }
-
-    pub(crate) fn shorten(&self, shorten: fn(&str, Value) -> Value) {
-        *self.shorten.lock().unwrap() = Some(shorten);
-    }
-}
-
-#[async_trait::async_trait]
-impl Transport for Tape {
-    async fn send(&self, request: Request) -> Result<Response> {
-        let (method, url, headers) = (request.method.clone(), request.url.to_string(), request.headers.clone());
-        let body = match &request.body {
-            Body::Bytes(bytes) => serde_json::from_slice(bytes).ok(),
-            _ => None,
-        };
-        let response = self.inner.send(request).await?;
-        let (status, kept) = (response.status, response.headers);
-        let chunks: Vec<Bytes> = response.body.try_collect().await.unwrap();
-        let mut bytes: Bytes = chunks.concat().into();
-        let mut reply: Option<Value> = serde_json::from_slice(&bytes).ok();
-        if let (Some(shorten), Some(value)) = (*self.shorten.lock().unwrap(), reply.take()) {
-            let short = shorten(&url, value);
-            bytes = serde_json::to_vec(&short).unwrap().into();
-            reply = Some(short);
-        }
-        let recorded = Recorded { method, url, headers, body, status: status.as_u16(), reply };
-        self.calls.lock().unwrap().push(recorded);
-        Ok(Response { status, headers: kept, body: stream::iter([Ok(bytes)]).boxed() })
     }
 }
 
@@ -229,9 +171,8 @@ impl Connected {
             secrets: BTreeMap::new(),
             credentials: Arc::new(Fixed { tokens }),
         };
-        let tape = Arc::new(Tape { inner: client, calls: Mutex::default(), shorten: Mutex::default() });
-        let engine = Engine::new(Arc::clone(&tape) as Arc<dyn Transport>, Limits::default());
-        Self { element, connection, engine, sandbox, tape }
+        let engine = Engine::new(Arc::new(client), Limits::default());
+        Self { element, connection, engine, sandbox }
     }
 
     pub(crate) async fn try_ask(&self, ask: Ask) -> Result<Outcome> {
