@@ -42,7 +42,7 @@ async fn follow_link(
     Deadline(deadline): Deadline,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    Ok(respond(app.gateway.follow_link(&token, headers, deadline).await?))
+    Ok(respond(Box::pin(app.gateway.follow_link(&token, headers, deadline)).await?))
 }
 
 async fn call_hub(
@@ -87,7 +87,7 @@ async fn call_hub(
         Some(RequestKind::None) | None => (CallBody::Json(Value::Null), deadline),
     };
     let head = Head { instance, hub, method, path, query, headers, root, deadline };
-    Ok(respond(app.gateway.call(Call { head, body }).await?))
+    Ok(respond(Box::pin(app.gateway.call(Call { head, body })).await?))
 }
 
 /// The decoded segments below the base path; each is decoded once, after splitting, so `%2F` stays inside its segment.
@@ -107,13 +107,13 @@ fn segments(path: &str) -> Result<Vec<String>> {
 
 /// The root of our own links: as configured, or as the caller addressed us.
 fn public_root(app: &App, headers: &HeaderMap) -> String {
-    let root =
-        app.config.server.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned()).unwrap_or_else(
-            || {
-                let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-                format!("http://{host}")
-            },
-        );
+    let root = match &app.config.server.public_url {
+        Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+        None => {
+            let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+            format!("http://{host}")
+        }
+    };
     format!("{root}{BASE}")
 }
 

@@ -328,6 +328,14 @@ fn read_model(name: &str, node: &Node<'_>) -> Model {
     Model { name: name.to_owned(), fields }
 }
 
+#[derive(Clone, Copy)]
+enum Answer {
+    Record,
+    List,
+    File,
+    Empty,
+}
+
 fn read_operation(resource: &str, name: &str, model: Option<&str>, node: &Node<'_>) -> Option<HubOperation> {
     node.object(&[
         "method",
@@ -351,13 +359,6 @@ fn read_operation(resource: &str, name: &str, model: Option<&str>, node: &Node<'
         ("PATCH", "PATCH"),
         ("DELETE", "DELETE"),
     ])?;
-    #[derive(Clone, Copy)]
-    enum Answer {
-        Record,
-        List,
-        File,
-        Empty,
-    }
     let answer = node.require("answer")?.word(&[
         ("record", Answer::Record),
         ("list", Answer::List),

@@ -194,7 +194,7 @@ pub(super) fn read_resource(node: &Node<'_>, context: &Context<'_>) -> Option<(A
                     let known: Vec<&str> = context
                         .patterns
                         .as_ref()
-                        .and_then(|patterns| patterns.map())
+                        .and_then(Node::map)
                         .map_or_else(Vec::new, |patterns| patterns.keys().map(String::as_str).collect());
                     place.problem_hint(
                         format!("no pattern `{wanted}` in element.json"),

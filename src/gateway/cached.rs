@@ -53,7 +53,7 @@ impl Gateway {
         // What the gateway itself makes (links that end) is made anew each time.
         let lasting = operation.model.as_ref().is_none_or(|model| !model.fields.iter().any(|field| field.computed));
         if !instance.caching_enabled || instance.cache_ttl_s == 0 || !lasting {
-            return self.carry_out(call, resolved, operation, connection).await;
+            return Box::pin(self.carry_out(call, resolved, operation, connection)).await;
         }
         let key = key(&call, resolved, &operation);
         let wishes = Directives::parse(
@@ -70,7 +70,7 @@ impl Gateway {
         let found = self
             .cache
             .get_or_compute(key, policy, move || async move {
-                kept(this.carry_out(call, &resolved, operation, connection).await?)
+                kept(Box::pin(this.carry_out(call, &resolved, operation, connection)).await?)
             })
             .await?;
         let now = self.clock.now();
@@ -101,7 +101,7 @@ impl Gateway {
         connection: Connection,
     ) -> Result<Answer> {
         let _writing = self.cache.writing(call.head.instance.id, [touched(resolved, &operation)]);
-        self.carry_out(call, resolved, operation, connection).await
+        Box::pin(self.carry_out(call, resolved, operation, connection)).await
     }
 }
 

@@ -167,7 +167,7 @@ impl Gateway {
         let connection = self.connector.connection(&resolved.element, &call.head.instance)?;
         let instance_id = call.head.instance.id;
         let mut answer = match &resolved.operation.answer {
-            AnswerKind::File => self.carry_out(call, &resolved, operation, connection).await?,
+            AnswerKind::File => Box::pin(self.carry_out(call, &resolved, operation, connection)).await?,
             _ if resolved.operation.is_read() => {
                 self.read_through_cache(call, &resolved, operation, connection).await?
             }
@@ -278,7 +278,7 @@ fn disposition(name: &str) -> String {
     let mut text = format!("attachment; filename=\"{plain}\"");
     if plain != name {
         let encoded = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
-        text.push_str(&format!("; filename*=UTF-8''{encoded}"));
+        text = format!("{text}; filename*=UTF-8''{encoded}");
     }
     text
 }

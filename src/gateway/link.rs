@@ -95,6 +95,6 @@ impl Gateway {
             root: String::new(),
             deadline,
         };
-        self.call(Call { head, body: CallBody::Json(Value::Null) }).await
+        Box::pin(self.call(Call { head, body: CallBody::Json(Value::Null) })).await
     }
 }

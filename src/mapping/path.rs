@@ -94,7 +94,9 @@ impl Path {
                 Step::Key(key) => at.as_object()?.get(key),
                 Step::Index(index) => at.as_array()?.get(*index),
             }),
-            Form::General(query) => js_path_process(query, value).ok()?.into_iter().next().map(|found| found.val()),
+            Form::General(query) => {
+                js_path_process(query, value).ok()?.into_iter().next().map(jsonpath_rust::query::QueryRef::val)
+            }
         }
     }
 
@@ -102,8 +104,10 @@ impl Path {
     pub fn all<'a>(&self, value: &'a Value) -> Vec<&'a Value> {
         match &self.form {
             Form::Singular(_) => self.get(value).into_iter().collect(),
-            Form::General(query) => js_path_process(query, value)
-                .map_or_else(|_| Vec::new(), |found| found.into_iter().map(|one| one.val()).collect()),
+            Form::General(query) => js_path_process(query, value).map_or_else(
+                |_| Vec::new(),
+                |found| found.into_iter().map(jsonpath_rust::query::QueryRef::val).collect(),
+            ),
         }
     }
 

@@ -261,7 +261,7 @@ impl Plan {
                     }
                     Value::Null => {}
                     _ => {
-                        problems.push(FieldProblem { name: name.to_owned(), detail: "should be an object".to_owned() })
+                        problems.push(FieldProblem { name: name.to_owned(), detail: "should be an object".to_owned() });
                     }
                 }
                 return;

@@ -46,7 +46,7 @@ pub(super) fn part(operation: &Operation, invocation: &Invocation, described: &[
         lowercase_lists: false,
     });
     let names = Names { operation, native: invocation.native, described, filtering: &filtering };
-    let resolve = |name: &str| names.resolve(name);
+    let resolve = |name: &str| Ok(names.resolve(name));
     let max = match filtering.otherwise {
         Otherwise::Local { max } => max,
         Otherwise::Refuse => 0,
@@ -147,7 +147,9 @@ fn map_fields(expr: Expr, rename: &mut dyn FnMut(&mut String), change: &mut dyn 
             Expr::Compare { field, op, value }
         }
         Expr::In { mut field, mut values, negated } => {
-            values.iter_mut().for_each(|value| change(&field, value));
+            for value in &mut values {
+                change(&field, value);
+            }
             rename(&mut field);
             Expr::In { field, values, negated }
         }
@@ -203,24 +205,24 @@ impl<'a> Names<'a> {
         Err(RenderError::Field { field: name.to_owned(), nearest })
     }
 
-    fn resolve(&self, name: &str) -> Result<Column<'a>, RenderError> {
+    fn resolve(&self, name: &str) -> Column<'a> {
         let native = name.strip_prefix(NATIVE);
         if native.is_none()
             && let Some(line) = self.line(name)
         {
             let described = self.described.iter().find(|field| field.name.eq_ignore_ascii_case(&line.column));
-            return Ok(Column {
+            return Column {
                 name: line.column.clone(),
                 kind: self.kind(line, described),
                 operators: self.operators(described),
                 encode: encoder(line),
-            });
+            };
         }
         let provider = native.map(str::to_owned).or_else(|| self.own(name)).unwrap_or_else(|| name.to_owned());
         let described = self.described.iter().find(|field| field.name.eq_ignore_ascii_case(&provider));
         let kind = described.map_or(ColumnKind::Other, described_kind);
         let name = described.map_or(provider, |field| field.name.clone());
-        Ok(Column { name, kind, operators: self.operators(described), encode: None })
+        Column { name, kind, operators: self.operators(described), encode: None }
     }
 
     fn kind(&self, line: &Line, described: Option<&FieldDescription>) -> ColumnKind {
@@ -273,7 +275,7 @@ fn described_kind(field: &FieldDescription) -> ColumnKind {
 }
 
 /// Translates the words of a closed list.
-fn encoder<'a>(line: &'a Line) -> Option<Encoder<'a>> {
+fn encoder(line: &Line) -> Option<Encoder<'_>> {
     let Codec::Words { .. } = &line.codec else { return None };
     Some(Box::new(move |value: &Value| {
         let uniform = match value {

@@ -95,6 +95,7 @@ impl Engine {
     }
 
     /// A list whose order the provider cannot make: all of it is read (within the mapping's bound), ordered and cut here.
+    #[expect(clippy::too_many_arguments, reason = "everything one call may use; a struct would only rename them")]
     async fn list_ordered_here(
         &self,
         element: &Element,

@@ -257,17 +257,15 @@ fn header_value(value: &Value) -> Result<HeaderValue> {
 
 /// JSON with everything beyond ASCII (and DEL) escaped.
 fn ascii_json(value: &Value) -> String {
-    let mut text = String::new();
-    for character in value.to_string().chars() {
+    let escaped = |unit: u16| format!("\\u{unit:04x}");
+    value.to_string().chars().fold(String::new(), |mut text, character| {
         if character.is_ascii() && character != '\u{7f}' {
             text.push(character);
         } else {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                text.push_str(&format!("\\u{unit:04x}"));
-            }
+            character.encode_utf16(&mut [0; 2]).iter().for_each(|unit| text.push_str(&escaped(*unit)));
         }
-    }
-    text
+        text
+    })
 }
 
 /// The root of a host's URLs for this connection.

@@ -228,10 +228,9 @@ impl Engine {
         let pass = pass.filter(|_| call.answer.format == Format::Stream);
         let response = self.send(element, connection, call, scope, &operation.errors, upload, pass, deadline).await?;
         match (response, call.answer.format) {
-            (None, _) => Ok(Last::Json(Value::Null, call)),
+            (None, _) | (Some(_), Format::None) => Ok(Last::Json(Value::Null, call)),
             (Some(response), Format::Stream) => Ok(Last::Stream(response)),
             (Some(response), Format::Json) => Ok(Last::Json(self.decode(response, deadline).await?, call)),
-            (Some(_), Format::None) => Ok(Last::Json(Value::Null, call)),
         }
     }
 }

@@ -22,6 +22,7 @@ const MESSAGE_CHARS: usize = 1_000;
 
 impl Engine {
     /// Sends `call` and gives back its successful answer, or `None` for a failure that `tolerate` lists.
+    #[expect(clippy::too_many_arguments, reason = "everything one call may use; a struct would only rename them")]
     pub(super) async fn send(
         &self,
         element: &Element,
@@ -162,7 +163,7 @@ fn judge(element: &Element, call: &Call, rules: &[ErrorRule], status: StatusCode
 /// The uniform status of a provider's status that no rule explains.
 fn uniform_status(status: StatusCode) -> u16 {
     match status.as_u16() {
-        400 | 422 => 400,
+        400 | 405 | 406 | 422 => 400,
         401 => 401,
         403 => 403,
         404 | 410 => 404,
@@ -171,7 +172,6 @@ fn uniform_status(status: StatusCode) -> u16 {
         415 => 415,
         416 => 416,
         429 => 429,
-        405 | 406 => 400,
         _ => 502,
     }
 }
