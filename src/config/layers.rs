@@ -95,7 +95,7 @@ impl Layers {
             _ => {
                 let slip = SECTIONS.iter().find_map(|section| {
                     let key = lower.strip_prefix(section)?.strip_prefix('_')?;
-                    readings(value).iter().any(|value| probe(section, key, value).is_ok()).then(|| (*section, key))
+                    readings(value).iter().any(|value| probe(section, key, value).is_ok()).then_some((*section, key))
                 });
                 if let Some((section, key)) = slip {
                     let right = format!("{PREFIX}{section}__{key}").to_ascii_uppercase();
