@@ -32,7 +32,7 @@ impl<S: Sync> FromRequestParts<S> for Deadline {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
         let set = parts.extensions.get::<Self>().copied();
-        Ok(set.unwrap_or_else(|| Self(Instant::now() + Duration::from_secs(60))))
+        Ok(set.unwrap_or_else(|| Self(Instant::now() + Duration::from_mins(1))))
     }
 }
 

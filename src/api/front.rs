@@ -63,7 +63,7 @@ impl Front {
             let request = Request::from_parts(parts, Body::new(Watched::new(incoming, Arc::clone(&progress))));
             let mut response = match self.admit(request, &id, started) {
                 Ok(request) => self.run(request, &progress).await,
-                Err(response) => response,
+                Err(response) => *response,
             };
             self.finish(&mut response, &method, &id, started);
             headers::add_contract(response.headers_mut(), &id, origin.as_ref(), &self.app.config.server);
@@ -73,18 +73,20 @@ impl Front {
         .await
     }
 
-    fn admit(&self, request: Request<Body>, id: &Arc<str>, started: Instant) -> Result<Request<Body>, Response<Body>> {
-        if let Err(error) = check_framing(&request) {
-            return Err(Failure(error).into_response());
-        }
+    /// What goes on to the router, or the answer already.
+    fn admit(
+        &self,
+        mut request: Request<Body>,
+        id: &Arc<str>,
+        started: Instant,
+    ) -> Result<Request<Body>, Box<Response<Body>>> {
+        let refuse = |error| Box::new(Failure(error).into_response());
+        check_framing(&request).map_err(refuse)?;
         if let Some(preflight) = headers::preflight(&request) {
-            return Err(preflight);
+            return Err(Box::new(preflight));
         }
-        let mut request = request;
-        match tidy_path(request.uri()) {
-            Ok(Some(uri)) => *request.uri_mut() = uri,
-            Ok(None) => {}
-            Err(error) => return Err(Failure(error).into_response()),
+        if let Some(uri) = tidy_path(request.uri()).map_err(refuse)? {
+            *request.uri_mut() = uri;
         }
         request.extensions_mut().insert(RequestId(Arc::clone(id)));
         request.extensions_mut().insert(Deadline(started + self.app.config.server.request_timeout()));

@@ -67,8 +67,7 @@ fn url(app: &App, key: &str, parameters: &Parameters) -> Result<Reply<Value>> {
     let state = parameters.get("state").and_then(text).filter(|state| !state.is_empty());
     let state = state.unwrap_or_else(|| element.key.clone());
     let pkce = if settings.pkce { Some(Pkce::new()?) } else { None };
-    let extra: Vec<(String, String)> =
-        pkce.as_ref().map(|pkce| pkce.params().map(|(name, value)| (name, value)).into()).unwrap_or_default();
+    let extra = pkce.as_ref().map_or_else(Vec::new, |pkce| Vec::from(pkce.params()));
     let url = settings.authorize_url(&state, &extra)?;
     let mut answer = json!({"element": element.key, "oauthUrl": url.as_str()});
     if let (Some(pkce), Value::Object(answer)) = (pkce, &mut answer) {

@@ -51,35 +51,32 @@ impl Visitor {
             return Ok(None);
         }
         let consent = self.call("GET", &format!("/elements/{key}/oauth/url?state=demo"), None).await?;
-        let page = consent["oauthUrl"].as_str().unwrap_or_default();
         let back = sandbox
-            .approve(page, 1)
+            .approve(text(&consent, "oauthUrl"), 1)
             .map_err(|refusal| Error::new(Kind::Internal, format!("{key} refuses consent: {refusal:?}")))?;
         let code = back.query_pairs().find(|(name, _)| name == "code").map(|(_, code)| code.into_owned());
-        let mut data = json!({"code": code});
-        if let Some(verifier) = consent.get("codeVerifier") {
-            data["code_verifier"] = verifier.clone();
-        }
+        let data = json!({"code": code, "code_verifier": consent.get("codeVerifier")});
         let name = format!("{key} demo");
-        let instance = match self.find(key, &name).await? {
-            Some(id) => self.call("PATCH", &format!("/instances/{id}"), Some(json!({"providerData": data}))).await?,
-            None => {
-                let body = json!({"name": name, "element": {"key": key}, "tags": ["demo"], "providerData": data});
-                self.call("POST", "/instances", Some(body)).await?
-            }
+        let instance = if let Some(id) = self.find(key, &name).await? {
+            self.call("PATCH", &format!("/instances/{id}"), Some(json!({"providerData": data}))).await?
+        } else {
+            let body = json!({"name": name, "element": {"key": key}, "tags": ["demo"], "providerData": data});
+            self.call("POST", "/instances", Some(body)).await?
         };
-        let token = instance["token"].as_str().unwrap_or_default().to_owned();
-        Ok(Some(Connected { key: key.to_owned(), id: instance["id"].clone(), token }))
+        let id = instance.get("id").cloned().unwrap_or_default();
+        Ok(Some(Connected { key: key.to_owned(), id, token: text(&instance, "token").to_owned() }))
     }
 
+    /// The id of the instance that an earlier start made.
     async fn find(&self, key: &str, name: &str) -> Result<Option<Value>> {
         let found = match self.call("GET", "/instances?tags[]=demo", None).await {
             // An empty list is a 404 in this contract.
             Err(error) if error.kind() == Kind::NotFound => return Ok(None),
             found => found?,
         };
-        let wanted = |row: &&Value| row["element"]["key"] == key && row["name"] == name;
-        Ok(found.as_array().and_then(|rows| rows.iter().find(wanted)).map(|row| row["id"].clone()))
+        let wanted =
+            |row: &&Value| row.pointer("/element/key").is_some_and(|found| found == key) && text(row, "name") == name;
+        Ok(found.as_array().and_then(|rows| rows.iter().find(wanted)?.get("id").cloned()))
     }
 
     async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Result<Value> {
@@ -112,4 +109,8 @@ impl Visitor {
             status => Err(Error::new(Kind::Internal, format!("{method} {path} answered {status}: {answer}"))),
         }
     }
+}
+
+fn text<'a>(object: &'a Value, member: &str) -> &'a str {
+    object.get(member).and_then(Value::as_str).unwrap_or_default()
 }
