@@ -188,7 +188,7 @@ mod tests {
             let value = json!({"a": {"b": {"c": 1}, "c": 2}, "b": {"a": {"a": 3}}, "c": 4});
             let source = format!("$.{}", keys.join("."));
             let query = parse_json_path(&source).unwrap();
-            let theirs = js_path_process(&query, &value).unwrap().into_iter().next().map(|found| found.val());
+            let theirs = js_path_process(&query, &value).unwrap().into_iter().next().map(jsonpath_rust::query::QueryRef::val);
             prop_assert_eq!(Path::compile(&source).unwrap().get(&value), theirs);
         }
     }

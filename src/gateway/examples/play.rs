@@ -263,7 +263,7 @@ fn header(wanted: &Value, is: Option<&str>, comparison: &mut Comparison) -> Vec<
             Ok(is) => comparison.value(wanted, &is),
             Err(_) => one(format!("recorded as JSON, but it is `{is}`")),
         },
-        (wanted, Some(is)) if wanted.to_string() == *is => Vec::new(),
+        (wanted, Some(is)) if serde_json::from_str(is).is_ok_and(|is: Value| is == *wanted) => Vec::new(),
         (wanted, Some(is)) => one(format!("recorded as {}, but it is `{is}`", short(wanted))),
     }
 }
