@@ -1,6 +1,16 @@
 //! The house rules that no compiler knows: which module may use which, how long a file may be, and that no provider is
 //! named in the source.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs,
+    reason = "a test says what is wrong by failing"
+)]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

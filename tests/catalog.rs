@@ -1,5 +1,15 @@
 //! The catalog over HTTP, with the mapping files that are built in.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs,
+    reason = "a test says what is wrong by failing"
+)]
+
 use std::sync::Arc;
 
 use hubgate::{

@@ -1,5 +1,15 @@
 //! Settings and their layers.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs,
+    reason = "a test says what is wrong by failing"
+)]
+
 use std::{ffi::OsString, path::PathBuf};
 
 use hubgate::config::{Config, Invalid, LogFormat, Override, Sources};

@@ -1,5 +1,15 @@
 //! `hubgate demo --json`: one line once everything is ready, and everything in it works.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs,
+    reason = "a test says what is wrong by failing"
+)]
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
@@ -97,7 +107,7 @@ fn every_element_has_a_connected_instance() {
         (format!("Element {token}, User wrong"), 401),
         (format!("Element {token}, Organization {user}"), 401),
         ("Element wrong".to_owned(), 401),
-        (account.clone(), 401),
+        (account, 401),
         (String::new(), 401),
     ] {
         let (status, body) = demo.get(path, &authorization);

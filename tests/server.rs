@@ -1,5 +1,15 @@
 //! The server as a stranger meets it: over sockets, with requests written byte by byte.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs,
+    reason = "a test says what is wrong by failing"
+)]
+
 use std::{
     net::SocketAddr,
     sync::Arc,
