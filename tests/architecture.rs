@@ -183,23 +183,23 @@ fn no_file_is_too_long_and_none_is_named_mod() {
 
 #[test]
 fn no_provider_is_named_in_the_source() {
-    let mut names = BTreeSet::new();
+    let (mut keys, mut names) = (BTreeSet::new(), BTreeSet::new());
     for entry in fs::read_dir(root().join("mappings/elements")).unwrap() {
         let dir = entry.unwrap().path();
-        names.insert(dir.file_name().unwrap().to_str().unwrap().to_lowercase());
+        keys.insert(dir.file_name().unwrap().to_str().unwrap().to_lowercase());
         if let Ok(text) = fs::read_to_string(dir.join("element.json")) {
             let element: serde_json::Value = serde_json::from_str(&text).unwrap();
-            names.extend(element["name"].as_str().map(str::to_lowercase));
+            names.extend(element["name"].as_str().map(str::to_owned));
         }
     }
-    assert!(!names.is_empty());
+    assert!(!keys.is_empty());
     let mut wrong = Vec::new();
     for file in rust_files(&root().join("src")) {
         let text = fs::read_to_string(&file).unwrap();
         for (number, line) in text.lines().enumerate() {
             for word in line.split(|c: char| !c.is_alphanumeric()) {
-                // `Box` is Rust's own word as well.
-                if word != "Box" && names.contains(&word.to_lowercase()) {
+                // `Box` is Rust's own word as well, and a name such as "Close" an ordinary one in small letters.
+                if word != "Box" && (keys.contains(&word.to_lowercase()) || names.contains(word)) {
                     wrong.push(format!("{}:{}: {word}", file.display(), number + 1));
                 }
             }

@@ -81,11 +81,12 @@ impl Drop for Demo {
 #[test]
 fn every_element_has_a_connected_instance() {
     let demo = Demo::start(None);
-    let mut elements = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/mappings/elements")).unwrap();
-    assert!(elements.all(|element| {
-        let key = element.unwrap().file_name().into_string().unwrap();
-        demo.line["instances"].get(&key).is_some() && demo.line["sandboxes"][&key]["api"].is_string()
-    }));
+    let sandboxes = demo.line["sandboxes"].as_object().unwrap();
+    assert!(!sandboxes.is_empty());
+    for (key, urls) in sandboxes {
+        assert!(urls["api"].is_string(), "{key}: {urls}");
+        assert!(demo.line["instances"].get(key).is_some(), "{key} is not connected");
+    }
     let account = format!("User {}, Organization {}", demo.text("/userSecret"), demo.text("/organizationSecret"));
     let (status, instances) = demo.get("/instances", &account);
     assert_eq!(status, 200);

@@ -42,6 +42,7 @@ pub(crate) fn rules() -> Rules {
         redirect: Redirect::Required,
         redirect_at_token: true,
         scope_required: true,
+        optional_scope: true,
         default_scope: Some(scope::ALL),
         code_seconds: 600,
         access_seconds: 1800,

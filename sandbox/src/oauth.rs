@@ -146,6 +146,14 @@ impl Server {
         Ok(redirect)
     }
 
+    /// The scopes that an approval grants: those asked for, and the optional ones, all of which the accounts have.
+    fn granted(&self, query: &Form) -> Option<String> {
+        let named = |name: &str| query.get(name).map(|text| text.trim()).filter(|scope| !scope.is_empty());
+        let optional = named("optional_scope").filter(|_| self.rules.optional_scope);
+        let scopes: Vec<&str> = named("scope").into_iter().chain(optional).collect();
+        (!scopes.is_empty()).then(|| scopes.join(" "))
+    }
+
     /// Approves an examined authorization request and returns the code.
     pub(crate) fn approve(&self, query: &Form, account: u32) -> String {
         let code = random_hex(20);
@@ -158,7 +166,7 @@ impl Server {
             Code {
                 account,
                 redirect_uri: query.get("redirect_uri").cloned(),
-                scope: query.get("scope").filter(|scope| !scope.is_empty()).cloned(),
+                scope: self.granted(query),
                 challenge: if self.rules.pkce { challenge } else { None },
                 refreshable: (self.rules.refreshable)(query),
                 expires_ms: self.clock.now_ms() + self.rules.code_seconds * 1000,

@@ -52,6 +52,7 @@ pub(crate) fn rules() -> Rules {
         redirect: Redirect::Required,
         redirect_at_token: true,
         scope_required: false,
+        optional_scope: false,
         default_scope: Some("api refresh_token"),
         code_seconds: 900,
         access_seconds: 7200,

@@ -21,6 +21,7 @@ pub(crate) fn rules() -> Rules {
         redirect: Redirect::Registered,
         redirect_at_token: false,
         scope_required: false,
+        optional_scope: false,
         default_scope: None,
         code_seconds: 30,
         access_seconds: 3_600,

@@ -25,6 +25,7 @@ pub(crate) fn rules() -> Rules {
         redirect: Redirect::Shown,
         redirect_at_token: true,
         scope_required: false,
+        optional_scope: false,
         default_scope: None,
         code_seconds: 600,
         access_seconds: 14_400,

@@ -24,6 +24,8 @@ pub(crate) struct Rules {
     /// The code's redirect address must come along to the token endpoint when the authorization request had one.
     pub(crate) redirect_at_token: bool,
     pub(crate) scope_required: bool,
+    /// Whether an authorization request can name scopes that are granted where the account has them, in `optional_scope`.
+    pub(crate) optional_scope: bool,
     /// The scope that [`super::CodeRequest`] asks for when it names none.
     pub(crate) default_scope: Option<&'static str>,
     pub(crate) code_seconds: i64,
