@@ -152,22 +152,28 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Reads the descriptive part of `element.json`.
-    pub(super) fn read(node: &Node<'_>) -> Option<Self> {
-        let key = node.require_text("key")?;
-        let hub = node.require_text("hub")?;
+    /// Reads the descriptive part of `element.json`, in the folder `folder`.
+    ///
+    /// What is wrong or missing is noted and stands empty here, so that the rest of the element is read too and all its
+    /// problems are told at once.
+    pub(super) fn read(node: &Node<'_>, folder: &str) -> Self {
+        let key = node.require_text("key").unwrap_or_else(|| folder.to_owned());
+        let hub = node.require_text("hub").unwrap_or_default();
         let mut hubs = vec![hub.clone()];
         hubs.extend(node.texts("alsoServedUnder"));
         let hosts = node.require("hosts").map_or_else(Vec::new, |hosts| read_hosts(&hosts));
-        Some(Self {
-            id: i64::try_from(node.require("id")?.number()?).unwrap_or(i64::MAX),
-            name: node.require_text("name")?,
-            description: node.require_text("description")?,
+        Self {
+            id: node.require("id").and_then(|id| id.number()).map_or(0, |id| i64::try_from(id).unwrap_or(i64::MAX)),
+            name: node.require_text("name").unwrap_or_default(),
+            description: node.require_text("description").unwrap_or_default(),
             image: node.opt_text("image").unwrap_or_else(|| format!("elements/provider_{key}.png")),
             configuration: node
                 .get("configuration")
                 .map_or_else(Vec::new, |list| list.items().iter().filter_map(read_entry).collect()),
-            authentication: read_authentication(&node.require("authentication")?)?,
+            authentication: node
+                .require("authentication")
+                .and_then(|place| read_authentication(&place))
+                .unwrap_or(Authentication::None),
             egress: node.texts("egress").into(),
             facts: node.get("facts").and_then(|facts| facts.map().cloned()).unwrap_or_default(),
             limits: node.get("limits").and_then(|limits| limits.map().cloned()).unwrap_or_default(),
@@ -175,7 +181,7 @@ impl Identity {
             hubs,
             hub,
             key,
-        })
+        }
     }
 
     /// The configuration entry with this key.

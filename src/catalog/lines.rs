@@ -176,7 +176,8 @@ fn hold_against(node: &Node<'_>, fields: &Node<'_>, plan: &Plan, model: &Model) 
     }
     for field in &model.fields {
         let mapped = field.computed
-            || plan.lines.iter().any(|line| line.name == field.name)
+            // A line with a mistake of its own counts: the mistake is told.
+            || fields.get(&field.name).is_some()
             || plan.open.as_ref().is_some_and(|open| open.field == field.name)
             || plan.unsupported.iter().any(|(name, _)| *name == field.name);
         if !mapped {

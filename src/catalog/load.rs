@@ -48,7 +48,8 @@ pub fn lenient(files: &Files) -> (Catalog, Vec<Problem>) {
 
 fn unique_ids(catalog: &Catalog, problems: &Problems) {
     let mut seen: BTreeMap<i64, &str> = BTreeMap::new();
-    for element in catalog.elements.values() {
+    // 0 stands for a number that could not be read, which is told already.
+    for element in catalog.elements.values().filter(|element| element.id != 0) {
         if let Some(other) = seen.insert(element.id, &element.key) {
             problems.push(Problem {
                 file: format!("elements/{}/element.json", element.key),
@@ -211,13 +212,17 @@ fn read_element(folder: &str, files: &FileSet, catalog: &Catalog, problems: &Pro
     };
     let node = Node::root(file, value, problems);
     node.object(ELEMENT_KEYS)?;
-    let identity = Identity::read(&node)?;
+    let identity = Identity::read(&node, folder);
     let Some(hub) = catalog.hubs.get(&identity.hub) else {
         let known: Vec<&str> = catalog.hubs.keys().map(String::as_str).collect();
         node.get("hub")?.problem_hint(format!("no hub `{}`", identity.hub), nearest(&identity.hub, &known));
         return None;
     };
     let resources = resource_nodes(&node, files, problems);
+    // Also of patterns that no resource uses.
+    for (_, pattern) in node.get("patterns").map_or_else(Vec::new, |patterns| patterns.members()) {
+        pattern.map();
+    }
     let (operations, plans) = read_resources(&node, &resources, hub, problems);
     check_hosts(&node, &identity, &operations);
     Some(Element {

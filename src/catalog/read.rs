@@ -144,8 +144,11 @@ impl<'a> Node<'a> {
     /// The member `key`; its absence is a problem.
     pub fn require(&self, key: &str) -> Option<Self> {
         let found = self.get(key);
-        if found.is_none() && self.value.is_object() {
-            self.problem_hint(format!("`{key}` is missing"), format!("add `{key}`"));
+        if found.is_none() {
+            match self.value {
+                Value::Object(_) => self.problem_hint(format!("`{key}` is missing"), format!("add `{key}`")),
+                _ => self.wrong_type("an object"),
+            }
         }
         found
     }

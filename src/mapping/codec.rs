@@ -119,6 +119,8 @@ impl Codec {
             .iter()
             .find(|(key, _)| STRUCTURED.contains(&key.as_str()))
             .ok_or_else(|| CompileError::new("no known codec in this object").hint(known_codecs()))?;
+        let known = [word.as_str(), "otherwise"];
+        only(object, if word == "words" { &known } else { known.get(..1).unwrap_or_default() })?;
         let text = || {
             argument
                 .as_str()
@@ -141,7 +143,11 @@ impl Codec {
                         .below(word));
                     }
                 }
-                let pass = object.get("otherwise").and_then(Value::as_str) == Some("pass");
+                let pass = match object.get("otherwise") {
+                    None => false,
+                    Some(Value::String(word)) if word == "pass" => true,
+                    Some(_) => return Err(CompileError::new("the only word here is `pass`").below("otherwise")),
+                };
                 Ok(Self::Words { pairs, pass })
             }
             "split" => text().map(Self::Split),
@@ -157,6 +163,9 @@ impl Codec {
                 _ => Err(CompileError::new("should be first or last").below(word)),
             },
             _ => {
+                if let Some(object) = argument.as_object() {
+                    only(object, &["parents", "name"]).map_err(|error| error.below(word))?;
+                }
                 let path = |key: &str| {
                     let source = argument.get(key).and_then(Value::as_str).ok_or_else(|| {
                         CompileError::new(format!("`{key}` is missing"))
@@ -229,7 +238,7 @@ impl Codec {
                 let items = text.split(separator.as_str()).map(str::trim).filter(|item| !item.is_empty());
                 Some(Value::Array(items.map(|item| Value::String(item.to_owned())).collect()))
             }
-            Self::First => value.as_array()?.first().cloned(),
+            Self::First => value.as_array()?.first().filter(|first| !first.is_null()).cloned(),
             Self::Scale(factor) => scaled(value, 1.0 / factor),
             Self::NamePart { last } => {
                 let name = value.as_str()?.trim();
@@ -349,6 +358,16 @@ impl Codec {
             | Self::Extension
             | Self::JoinPath { .. } => Err(ApplyError::new("cannot be written")),
         }
+    }
+}
+
+/// Refuses members that a codec does not have.
+fn only(object: &Map<String, Value>, known: &[&str]) -> Result<(), CompileError> {
+    match object.keys().find(|key| !known.contains(&key.as_str())) {
+        None => Ok(()),
+        Some(key) => Err(CompileError::new(format!("unknown key `{key}`"))
+            .hint(format!("known here: {}", known.join(", ")))
+            .below(key)),
     }
 }
 

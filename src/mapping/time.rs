@@ -1,6 +1,6 @@
 //! The ways providers write times, and the two ways we do.
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, TimeZone, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, TimeZone, Utc};
 use serde_json::Value;
 
 /// Reads a time: RFC 3339, the same with a zone like `+0000`, without a zone (taken as UTC), a calendar date, or epoch
@@ -38,8 +38,9 @@ pub fn parse_text(text: &str) -> Option<DateTime<Utc>> {
     None
 }
 
+/// RFC 3339 knows the years 0 to 9999 only; what lies beyond is no time anybody meant.
 fn millis(ms: i64) -> Option<DateTime<Utc>> {
-    Utc.timestamp_millis_opt(ms).single()
+    Utc.timestamp_millis_opt(ms).single().filter(|time| (0..=9999).contains(&time.year()))
 }
 
 /// RFC 3339 in UTC, with milliseconds only where there are any.

@@ -13,9 +13,12 @@ use crate::{
     mapping::{Access, Codec, Line, Plan, WriteMode},
 };
 
-/// Whether a line both writes and reads, for any record.
+/// Whether a line both writes and reads, for any record, and loses nothing of a value of its own.
 pub fn is_two_way(plan: &Plan, line: &Line) -> bool {
-    matches!(line.access, Access::ReadWrite | Access::Create)
+    // What these lose is nothing that a caller can have written.
+    let loses = line.loss.is_some() && !matches!(line.codec, Codec::Words { .. } | Codec::First | Codec::DateOfTime);
+    !loses
+        && matches!(line.access, Access::ReadWrite | Access::Create)
         && line.when.is_none()
         // Several lines for one field, or for one place at the provider, give back what was written only together.
         && plan.lines.iter().filter(|other| other.name == line.name || other.path == line.path).count() == 1

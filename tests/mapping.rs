@@ -1,0 +1,20 @@
+//! The mapping language and every built-in mapping file: laws, schemas, documentation, examples.
+
+#[path = "mapping/documentation.rs"]
+mod documentation;
+#[path = "mapping/keys.rs"]
+mod keys;
+#[path = "mapping/laws.rs"]
+mod laws;
+#[path = "mapping/schemas.rs"]
+mod schemas;
+
+use hubgate::{catalog::source::Files, gateway::examples};
+
+#[test]
+fn the_built_in_set_has_no_problems() {
+    let report = examples::check(&Files::built_in());
+    let told: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
+    assert!(report.is_clean(), "{report}\n{}", told.join("\n"));
+    assert!(report.examples >= report.operations, "{report}");
+}
