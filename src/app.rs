@@ -15,7 +15,7 @@ use crate::{
     clock::SharedClock,
     config::Config,
     error::{Error, Kind, Result},
-    gateway::{Connector, Gateway, cached::Memory, connect},
+    gateway::{Connector, Gateway, cached::Memory, connect, slots::Slots},
     grant::{self, Grants},
     instance::Directory,
     provider::{Engine, Limits},
@@ -145,6 +145,7 @@ impl App {
             catalog: Arc::clone(&catalog),
             directory: Arc::clone(&directory),
             connector: connector.clone(),
+            slots: Slots::new(config.limits.instance_concurrency),
             engine,
             cache,
         };

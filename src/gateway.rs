@@ -15,6 +15,7 @@ mod invoke;
 mod link;
 mod objects;
 mod page;
+pub mod slots;
 
 pub use call::{Answer, AnswerBody, Call, CallBody, Head, Resolved};
 pub use connect::Connector;
@@ -36,6 +37,8 @@ pub struct Gateway {
     pub connector: Connector,
     /// Runs operations.
     pub engine: Engine,
+    /// Bounds the calls of one instance.
+    pub slots: slots::Slots,
     /// Keeps answers.
     pub cache: ResponseCache,
 }

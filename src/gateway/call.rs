@@ -191,6 +191,7 @@ impl Gateway {
         let size = prepared.invocation.page.size;
         let linked = link::Wanted::of(resolved, &prepared.invocation);
         let deadline = prepared.invocation.deadline;
+        let _slot = self.slots.enter(instance.id, deadline).await?;
         let outcome = tokio::time::timeout_at(
             deadline,
             self.engine.run(&resolved.element, &connection, prepared.invocation, prepared.upload),

@@ -92,6 +92,10 @@ impl Engine {
                 Body::Bytes(form.finish().into())
             }
         };
+        if call.answer.format == Format::Stream {
+            // A file passes as it is: compressed on the way, its length and ranges would be another's.
+            headers.entry(header::ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
+        }
         if call.answer.format == Format::Json {
             headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static("application/json"));
         }

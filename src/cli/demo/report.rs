@@ -56,6 +56,15 @@ impl Report<'_> {
         for Connected { key, id, token } in self.instances {
             lines.push(format!("  {key:width$}  instance {id}, token {token}"));
         }
+        lines.push(String::new());
+        for sandbox in self.sandboxes {
+            lines.push(format!(
+                "  {:width$}  imitated at {}, controlled at {}",
+                sandbox.key,
+                sandbox.url("api"),
+                sandbox.url("control")
+            ));
+        }
         if let Some(metrics) = self.metrics {
             lines.extend([String::new(), format!("  metrics at http://{metrics}/metrics")]);
         }
