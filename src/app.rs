@@ -1,6 +1,7 @@
 //! Composition root: builds everything from the configuration and hands out the parts.
 
 pub mod accounts;
+mod metered;
 pub mod reload;
 
 use std::{ops::Deref, sync::Arc, time::Duration};
@@ -8,7 +9,7 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::accounts::AccountDirectory;
+use self::{accounts::AccountDirectory, metered::Metered};
 use crate::{
     cache::{self, ResponseCache},
     catalog::{self, Catalog},
@@ -96,7 +97,8 @@ impl App {
         let store = store::open(&settings, Arc::clone(&clock)).await?;
         let guard = Guard::new(&config.egress.allow)
             .map_err(|error| Error::new(Kind::Internal, format!("egress.allow: {error}")).with_source(error))?;
-        let transport = Arc::new(Client::new(guard, upstream::client::Settings::default(), Arc::clone(&clock))?);
+        let client = Client::new(guard, upstream::client::Settings::default(), Arc::clone(&clock))?;
+        let transport = Arc::new(Metered(client));
         Ok(Self::assemble(config, clock, store, catalog, transport))
     }
 

@@ -29,13 +29,13 @@ pub mod metric {
     pub const ERRORS: &str = "hubgate_errors_total";
     /// Reloads of the catalog; label `outcome` (`ok`, `refused`).
     pub const CATALOG_RELOADS: &str = "hubgate_catalog_reloads_total";
-    /// Calls to providers; labels `element`, `outcome`.
+    /// Calls to providers, token endpoints included; label `outcome` (status class, `timeout`, `unreachable`, `refused`).
     pub const PROVIDER_REQUESTS: &str = "hubgate_provider_requests_total";
-    /// Seconds to the head of a provider's answer; label `element`.
+    /// Seconds to the head of a provider's answer, repeats included.
     pub const PROVIDER_DURATION: &str = "hubgate_provider_request_duration_seconds";
     /// Grant refreshes; label `outcome` (`ok`, `dead`, `failed`).
     pub const GRANT_REFRESHES: &str = "hubgate_grant_refreshes_total";
-    /// Questions to the response cache; label `outcome` (`hit`, `miss`, `bypass`, `coalesced`).
+    /// Reads through the response cache; label `outcome` (`hit`, `miss`, `coalesced`, `expired`, `request`).
     pub const CACHE_REQUESTS: &str = "hubgate_cache_requests_total";
 }
 
@@ -112,7 +112,7 @@ fn describe() {
     describe_counter!(metric::PROVIDER_REQUESTS, "Calls to providers");
     describe_histogram!(metric::PROVIDER_DURATION, "Seconds to the head of a provider's answer");
     describe_counter!(metric::GRANT_REFRESHES, "Grant refreshes");
-    describe_counter!(metric::CACHE_REQUESTS, "Questions to the response cache");
+    describe_counter!(metric::CACHE_REQUESTS, "Reads through the response cache");
 }
 
 #[cfg(test)]

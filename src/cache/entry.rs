@@ -112,6 +112,19 @@ impl Entry {
     }
 }
 
+impl Outcome {
+    /// The word for it in metrics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Coalesced => "coalesced",
+            Self::Expired => "expired",
+            Self::Request => "request",
+        }
+    }
+}
+
 impl Found {
     /// The value of `Cache-Status` (RFC 9211).
     pub fn cache_status(&self, now: DateTime<Utc>) -> String {

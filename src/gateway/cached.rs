@@ -73,6 +73,7 @@ impl Gateway {
                 kept(Box::pin(this.carry_out(call, &resolved, operation, connection)).await?)
             })
             .await?;
+        metrics::counter!(crate::telemetry::metric::CACHE_REQUESTS, "outcome" => found.outcome.word()).increment(1);
         let now = self.clock.now();
         let mut headers = HeaderMap::new();
         for (name, value) in &found.entry.headers {

@@ -161,6 +161,7 @@ impl Inner {
                 return match self.store.mark_reauth(id, lease.epoch, row.generation, &reason).await {
                     Ok(true) => {
                         tracing::warn!(instance.id = id, reason, "the grant is dead");
+                        count("dead");
                         self.changed(id);
                         done(Err(reauth(dead_text(Some(&reason))).with_provider(fault)))
                     }
@@ -180,6 +181,7 @@ impl Inner {
                 (outage(kind, fault, Some(pause)), Some(pause))
             }
         };
+        count("failed");
         let next = next.and_then(|pause| TimeDelta::from_std(pause).ok()).map(|pause| now + pause);
         let failure = RefreshFailure { error: words(&error), next_attempt_at: next, uncertain };
         match self.store.fail_refresh(id, lease.epoch, failure).await {
@@ -218,6 +220,7 @@ impl Inner {
         }
         self.step(Step::AfterCommit)?;
         tracing::debug!(instance.id = id, generation = row.generation + 1, "refreshed");
+        count("ok");
         let fresh = GrantRecord {
             generation: row.generation + 1,
             expires_at: answer.expires_at,
@@ -291,4 +294,9 @@ fn words(error: &Error) -> String {
     let detail = fault.and_then(|fault| fault.message.as_ref().or(fault.code.as_ref()));
     let status = fault.map(|fault| format!(" {}", fault.status)).unwrap_or_default();
     format!("{}:{status} {}", error.kind().code(), detail.map_or_else(|| error.public(), String::as_str))
+}
+
+/// Counts a refresh that came to an end.
+fn count(outcome: &'static str) {
+    metrics::counter!(crate::telemetry::metric::GRANT_REFRESHES, "outcome" => outcome).increment(1);
 }
