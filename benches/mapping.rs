@@ -25,7 +25,7 @@ fn compile(c: &mut Criterion) {
     let mut group = c.benchmark_group("compile");
     group.throughput(Throughput::Bytes(bytes as u64));
     group.bench_function(format!("the built-in set, {} files", files.0.len()), |b| {
-        b.iter(|| load::load(black_box(&files)).is_ok())
+        b.iter(|| load::load(black_box(&files)).is_ok());
     });
     group.finish();
 }

@@ -31,7 +31,7 @@ fn sources(below: &str) -> String {
 }
 
 /// Every key of hub, element and resource files.
-pub fn keys() -> BTreeSet<String> {
+pub(crate) fn keys() -> BTreeSet<String> {
     let source = squeezed(&sources("catalog"));
     let mut keys = quoted(&source, ".object(&[", "]");
     keys.extend(quoted(&source, "_KEYS: &[&str] = &[", "]"));
@@ -41,7 +41,7 @@ pub fn keys() -> BTreeSet<String> {
 }
 
 /// Every key of examples.
-pub fn example_keys() -> BTreeSet<String> {
+pub(crate) fn example_keys() -> BTreeSet<String> {
     let source = squeezed(&sources("gateway/examples/format.rs"));
     let mut keys = quoted(&source, ".object(&[", "]");
     keys.extend(quoted(&source, "KEYS: &[&str] = &[", "]"));
@@ -50,7 +50,7 @@ pub fn example_keys() -> BTreeSet<String> {
 }
 
 /// Every word of a closed set.
-pub fn words() -> BTreeSet<String> {
+pub(crate) fn words() -> BTreeSet<String> {
     let source = squeezed(&sources("catalog"));
     let mut words = BTreeSet::new();
     for part in source.split(".word(&[").skip(1) {
@@ -62,7 +62,7 @@ pub fn words() -> BTreeSet<String> {
 }
 
 /// The codecs.
-pub fn codecs() -> BTreeSet<String> {
+pub(crate) fn codecs() -> BTreeSet<String> {
     let source = squeezed(&sources("mapping/codec.rs"));
     let mut words = pairs(&source, "WORDS: &[(&str, Codec)] = &[");
     words.extend(quoted(&source, "STRUCTURED: &[&str] = &[", "]"));
@@ -70,7 +70,7 @@ pub fn codecs() -> BTreeSet<String> {
 }
 
 /// The filters of references.
-pub fn filters() -> BTreeSet<String> {
+pub(crate) fn filters() -> BTreeSet<String> {
     quoted(&squeezed(&sources("mapping/template.rs")), "FILTERS: &[&str] = &[", "]")
         .into_iter()
         .map(|filter| filter.trim_end_matches('…').to_owned())
@@ -78,7 +78,7 @@ pub fn filters() -> BTreeSet<String> {
 }
 
 /// The roots of references.
-pub fn roots() -> BTreeSet<String> {
+pub(crate) fn roots() -> BTreeSet<String> {
     pairs(&squeezed(&sources("mapping/template.rs")), "ROOTS: &[(&str, Root)] = &[")
 }
 

@@ -68,12 +68,13 @@ fn values(kind: Option<FieldKind>, codec: &Codec) -> BoxedStrategy<Value> {
     }
 }
 
+/// `whole` parts as a number, written the way people do.
 fn number(whole: i64, parts: i64) -> Value {
     if whole % parts == 0 {
-        json!(whole / parts)
-    } else {
-        serde_json::from_str(&format!("{}", whole as f64 / parts as f64)).unwrap()
+        return json!(whole / parts);
     }
+    let (sign, digits) = (if whole < 0 { "-" } else { "" }, whole.abs());
+    serde_json::from_str(&format!("{sign}{}.{:02}", digits / parts, digits % parts)).unwrap()
 }
 
 #[test]
