@@ -154,3 +154,15 @@ fn element_configuration_is_not_printed() {
     let printed = format!("{:?}", Config::load(&sources).unwrap());
     assert!(printed.contains("oauth.api.secret") && !printed.contains("hunter2"), "{printed}");
 }
+
+#[test]
+fn the_documented_configuration_is_the_default_one() {
+    let document = include_str!("../docs/configuration.md");
+    let example = document.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let (_dir, path) = file(example);
+    let documented = Config::load(&Sources { file: Some(path), ..Sources::default() }).unwrap();
+    assert_eq!(format!("{documented:?}"), format!("{:?}", Config::load(&Sources::default()).unwrap()));
+    // What stands behind a comment sign is no less right.
+    let (_dir, path) = file(&example.replace("\n# ", "\n"));
+    Config::load(&Sources { file: Some(path), ..Sources::default() }).unwrap();
+}

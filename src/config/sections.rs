@@ -142,7 +142,8 @@ impl Default for Store {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Catalog {
-    /// A directory laid over the built-in mapping files, file by file; ignored when absent. Default `mappings`.
+    /// A directory laid over the built-in mapping files (a hub or element in it replaces the one of the same key whole);
+    /// ignored when absent. Default `mappings`.
     pub path: PathBuf,
     /// Whether a change in that directory reloads the catalog, as SIGHUP does. Default true.
     pub watch: bool,
