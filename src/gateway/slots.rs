@@ -54,9 +54,9 @@ mod tests {
         let slots = Slots::new(1);
         let soon = Instant::now() + Duration::from_secs(5);
         let held = slots.enter(1, soon).await.unwrap();
-        slots.enter(2, soon).await.unwrap();
+        drop(slots.enter(2, soon).await.unwrap());
         assert_eq!(slots.enter(1, soon).await.unwrap_err().kind(), Kind::TooManyRequests);
         drop(held);
-        slots.enter(1, soon).await.unwrap();
+        drop(slots.enter(1, soon).await.unwrap());
     }
 }
