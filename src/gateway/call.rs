@@ -201,6 +201,9 @@ impl Gateway {
         let mut headers = HeaderMap::new();
         match outcome {
             Outcome::Record(mut record) => {
+                if let Some(remark) = &prepared.remark {
+                    put(&mut headers, "elements-error", remark);
+                }
                 if let Some(wanted) = linked {
                     self.add_links(&instance, &root, wanted, &mut record);
                 }

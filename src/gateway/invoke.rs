@@ -108,7 +108,7 @@ pub(super) fn prepare(sealer: &Sealer, call: Call, resolved: &Resolved, operatio
     let keep_nulls = configured("filter.response.nulls").is_some_and(|text| text.eq_ignore_ascii_case("false"));
     Ok(Prepared {
         view,
-        remark: None,
+        remark: left_as_they_are(&operation, &body, native),
         identity,
         upload,
         invocation: Invocation {
@@ -296,4 +296,12 @@ fn checked_body(request: &RequestKind, body: Value) -> Result<Value> {
             }
         }
     }
+}
+
+/// A remark on fields that an update cannot change.
+fn left_as_they_are(operation: &Operation, body: &Value, native: bool) -> Option<String> {
+    let body = body.as_object().filter(|_| !native && operation.hub.method != "POST")?;
+    let fixed = operation.plan.only_on_create(body);
+    (!fixed.is_empty())
+        .then(|| format!("{} can only be set when the record is made and was left as it is", fixed.join(", ")))
 }

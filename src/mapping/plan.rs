@@ -212,6 +212,12 @@ impl Plan {
         if problems.is_empty() { Ok(record) } else { Err(problems) }
     }
 
+    /// The members of a uniform record that only count when a record is made, so that an update leaves them as they are.
+    pub fn only_on_create(&self, uniform: &Map<String, Value>) -> Vec<String> {
+        let fixed = self.lines.iter().filter(|line| line.access == Access::Create);
+        fixed.filter(|line| uniform.contains_key(&line.name)).map(|line| line.name.clone()).collect()
+    }
+
     fn write_member(
         &self,
         name: &str,

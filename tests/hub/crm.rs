@@ -216,3 +216,14 @@ async fn hubspot_answers_under_both_its_hubs() {
     let marketing = hub.get("hubspot", "/hubs/marketing/contacts?pageSize=2").await.expect(200).body;
     assert_eq!(crm, marketing);
 }
+
+#[tokio::test]
+async fn what_an_update_cannot_change_is_remarked() {
+    let hub = Gateway::demo();
+    let note = hub.get("sfdc", "/notes?pageSize=1").await.expect(200).list()[0].clone();
+    let path = format!("/notes/{}", note["id"].as_str().unwrap());
+    let change = json!({"title": "Another", "parentId": note["parentId"]});
+    let changed = hub.json("sfdc", Method::PATCH, &path, &change).await.expect(200);
+    assert_eq!(changed.body["title"], "Another");
+    assert!(changed.header("elements-error").contains("parentId"), "{}", changed.header("elements-error"));
+}

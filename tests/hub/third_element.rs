@@ -229,6 +229,22 @@ async fn a_mapping_file_alone_makes_an_element() {
     call(http.delete(url("/files?path=/b3.txt"))).await.expect(200);
     let gone = call(http.get(url("/files/metadata?path=/b3.txt"))).await.expect(404);
     assert_eq!(gone.body["providerMessage"], "nothing on the shelf there");
+    // A changed file is taken up while it serves; a broken one changes nothing.
+    let file = mappings.join("elements/shelf.json");
+    for name in ["Shelf two", "Shelf three"] {
+        std::fs::write(&file, "{ broken").unwrap();
+        let mut changed = mapping(&root);
+        changed["name"] = json!(name);
+        std::fs::write(&file, changed.to_string()).unwrap();
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        loop {
+            let seen = send(http.get(url("/elements/shelf"))).await.expect(200).body;
+            if seen["name"] == name {
+                break;
+            }
+            assert!(std::time::Instant::now() < until, "{name} is not taken up");
+        }
+    }
     let cannot = call(http.get(url("/storage"))).await;
     assert!(cannot.status.is_client_error(), "{}", cannot.body);
     assert!(cannot.body["message"].as_str().unwrap().contains("does not support"), "{}", cannot.body);
