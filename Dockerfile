@@ -10,7 +10,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target \
     cargo build --release --locked --no-default-features --features "$FEATURES" \
  && mkdir -p /out/data \
- && cp target/release/hubgate /out/hubgate
+ && cp target/release/hubgate /out/hubgate \
+ && strip --strip-debug /out/hubgate
 
 # --- run: libc, certificates, no shell ---
 FROM gcr.io/distroless/cc-debian12:nonroot

@@ -4,7 +4,11 @@
 //! request stands in one span called `request` that holds its id. Metric labels come from closed sets; no instance id
 //! and no path ever is one.
 
-use std::{io, sync::OnceLock, time::Duration};
+use std::{
+    io,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::{
@@ -74,7 +78,7 @@ where
     }
 }
 
-static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+static RECORDER: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
 
 /// The process's metrics recorder; the first call installs it (the `metrics` facade knows one per process).
 ///
@@ -82,20 +86,17 @@ static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 /// When another recorder is installed already.
 pub fn metrics_recorder() -> Result<PrometheusHandle, BuildError> {
     const SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
-    if let Some(handle) = RECORDER.get() {
+    // Held throughout: a second caller waits until the first has installed it. A handle is whole or absent, so a
+    // poisoned lock harms nothing.
+    let mut recorder = RECORDER.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(handle) = recorder.as_ref() {
         return Ok(handle.clone());
     }
-    let built = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
-        .and_then(PrometheusBuilder::install_recorder);
-    match built {
-        Ok(handle) => {
-            describe();
-            Ok(RECORDER.get_or_init(|| handle).clone())
-        }
-        // Another thread was first.
-        Err(error) => RECORDER.get().cloned().ok_or(error),
-    }
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .install_recorder()?;
+    describe();
+    Ok(recorder.insert(handle).clone())
 }
 
 /// How often [`PrometheusHandle::run_upkeep`] is due.
