@@ -4,16 +4,17 @@ use std::{convert::Infallible, time::Duration};
 
 use axum::{
     RequestPartsExt,
-    body::{Body, Bytes},
+    body::{Body, BodyDataStream, Bytes},
     extract::{FromRequest, FromRequestParts, Request},
     http::{
         HeaderMap, HeaderValue,
-        header::{CONTENT_LENGTH, CONTENT_TYPE},
+        header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
         request::Parts,
     },
     response::{IntoResponse, Response},
 };
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use bytes::BytesMut;
+use futures_util::StreamExt;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
@@ -160,16 +161,53 @@ fn not_json(error: &serde_json::Error) -> Error {
 async fn read(headers: &HeaderMap, body: Body, app: &App) -> Result<Bytes, Error> {
     let limit = app.config.server.body_limit_bytes;
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let mut stream = body.into_data_stream();
     if declared.is_some_and(|length| length > limit as u64) {
+        // Whoever asked first has not sent anything yet.
+        if !headers.contains_key(EXPECT) {
+            discard(stream).await;
+        }
         return Err(too_large(limit));
     }
-    let collected =
-        tokio::time::timeout(app.config.server.request_timeout(), Limited::new(body, limit).collect()).await;
-    match collected {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(limit)),
-        Ok(Err(error)) => Err(Error::bad_request("The request's body broke off").with_source(error)),
+    let collected = tokio::time::timeout(app.config.server.request_timeout(), async {
+        let mut whole = BytesMut::new();
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|error| Error::bad_request("The request's body broke off").with_source(error))?;
+            if whole.len() + chunk.len() > limit {
+                return Ok(None);
+            }
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(Some(whole.freeze()))
+    });
+    match collected.await {
+        Ok(Ok(Some(whole))) => Ok(whole),
+        Ok(Ok(None)) => {
+            discard(stream).await;
+            Err(too_large(limit))
+        }
+        Ok(Err(error)) => Err(error),
         Err(_) => Err(Error::new(Kind::RequestTimeout, "The request's body did not arrive in time")),
+    }
+}
+
+/// How much of a body that is too large is still taken, and how long, so that its sender gets to read our answer
+/// instead of a broken connection.
+const DISCARDED_BYTES: usize = 16 << 20;
+const DISCARD_TIME: Duration = Duration::from_secs(5);
+
+async fn discard(mut stream: BodyDataStream) {
+    let mut left = DISCARDED_BYTES;
+    let taken = tokio::time::timeout(DISCARD_TIME, async {
+        while let Some(Ok(chunk)) = stream.next().await {
+            match left.checked_sub(chunk.len()) {
+                Some(rest) => left = rest,
+                None => break,
+            }
+        }
+    });
+    if taken.await.is_err() {
+        tracing::debug!("a body that is too large was not thrown away in time");
     }
 }
 
