@@ -16,6 +16,15 @@ pub use path::Path;
 pub use plan::{Access, Line, Plan, WriteMode};
 pub use template::{Reference, Root, Scope, TextTemplate, ValueTemplate};
 
+/// The one of `known` that is most like `word`, case apart, and how like it is, from 0 to 1.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<(f64, &'a str)> {
+    let word = word.to_lowercase();
+    known
+        .into_iter()
+        .map(|known| (strsim::jaro_winkler(&known.to_lowercase(), &word), known))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+}
+
 /// A mistake in an expression of a mapping file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]

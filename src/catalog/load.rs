@@ -223,7 +223,7 @@ fn read_element(folder: &str, files: &FileSet, catalog: &Catalog, problems: &Pro
     for (_, pattern) in node.get("patterns").map_or_else(Vec::new, |patterns| patterns.members()) {
         pattern.map();
     }
-    let (operations, plans) = read_resources(&node, &resources, hub, problems);
+    let (operations, plans) = read_resources(&node, &resources, hub);
     check_hosts(&node, &identity, &operations);
     Some(Element {
         headers: read_templates(&node, "headers"),
@@ -277,9 +277,7 @@ fn read_resources(
     element: &Node<'_>,
     resources: &[(String, Node<'_>)],
     hub: &Hub,
-    problems: &Problems,
 ) -> (Operations, BTreeMap<String, Arc<Plan>>) {
-    let _ = problems;
     let paging = element.get("paging").and_then(|place| read_paging(&place));
     let filtering = element.get("filtering").and_then(|place| read_filtering(&place, None));
     let mut plans: BTreeMap<String, Arc<Plan>> = BTreeMap::new();

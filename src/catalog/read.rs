@@ -257,11 +257,7 @@ impl<'a> Node<'a> {
 
 /// A sentence with the known word nearest to `word`, or with all of them.
 pub fn nearest(word: &str, known: &[&str]) -> String {
-    let best = known
-        .iter()
-        .map(|candidate| (strsim::jaro_winkler(&word.to_lowercase(), &candidate.to_lowercase()), *candidate))
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    match best {
+    match crate::mapping::nearest(word, known.iter().copied()) {
         Some((score, candidate)) if score > 0.8 => format!("did you mean `{candidate}`?"),
         _ => format!("known here: {}", known.join(", ")),
     }

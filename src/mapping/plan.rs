@@ -300,11 +300,7 @@ impl Plan {
     }
 
     fn nearest(&self, name: &str) -> String {
-        let best = self
-            .lines
-            .iter()
-            .map(|line| (strsim::jaro_winkler(&line.name.to_lowercase(), &name.to_lowercase()), line.name.as_str()))
-            .max_by(|a, b| a.0.total_cmp(&b.0));
+        let best = super::nearest(name, self.lines.iter().map(|line| line.name.as_str()));
         let open = self.open.as_ref().map(|open| format!("fields of your own go under `{}`", open.field));
         match (best, open) {
             (Some((score, best)), _) if score > 0.85 => format!("did you mean `{best}`?"),

@@ -10,7 +10,7 @@ use crate::{
         operation::{Filtering, Language, Otherwise},
     },
     error::{Error, Result},
-    mapping::{Codec, Line},
+    mapping::{self, Codec, Line},
     query::{
         self, Column, ColumnKind, Encoder, Expr, Operator, Operators, Order, RenderError, Value, filter_groups, odata,
         soql,
@@ -197,11 +197,7 @@ impl<'a> Names<'a> {
         } else {
             self.operation.plan.lines.iter().map(|line| line.name.as_str()).collect()
         };
-        let nearest = known
-            .into_iter()
-            .map(|known| (strsim::jaro_winkler(&known.to_lowercase(), &name.to_lowercase()), known))
-            .max_by(|a, b| a.0.total_cmp(&b.0))
-            .map(|(_, known)| known.to_owned());
+        let nearest = mapping::nearest(name, known).map(|(_, known)| known.to_owned());
         Err(RenderError::Field { field: name.to_owned(), nearest })
     }
 
