@@ -5,6 +5,7 @@
 
 pub mod auth;
 mod catalog;
+mod docs;
 pub mod error;
 pub mod extract;
 mod front;
@@ -19,7 +20,8 @@ use axum::{
     Router,
     extract::{MatchedPath, Request},
     middleware::{self, Next},
-    response::Response,
+    response::{Redirect, Response},
+    routing::get,
 };
 
 pub use front::Front;
@@ -35,7 +37,8 @@ pub const BASE: &str = "/elements/api-v2";
 
 /// The API: the contract under [`BASE`], and the health checks.
 pub fn router(app: App) -> Router {
-    finish(health::routes().nest(BASE, contract()), app)
+    let to_docs = get(async || Redirect::temporary(&format!("{BASE}/docs")));
+    finish(health::routes().route("/docs", to_docs).nest(BASE, contract()), app)
 }
 
 /// What the metrics listener answers.
@@ -44,7 +47,7 @@ pub fn operations_router(app: App, recorder: metrics_exporter_prometheus::Promet
 }
 
 fn contract() -> Router<App> {
-    Router::new().merge(catalog::routes()).merge(instances::routes()).merge(hubs::routes())
+    Router::new().merge(catalog::routes()).merge(instances::routes()).merge(docs::routes()).merge(hubs::routes())
 }
 
 fn finish(routes: Router<App>, app: App) -> Router {

@@ -8,28 +8,36 @@ use std::{collections::BTreeMap, fmt, path::Path as FilePath, sync::Arc};
 use arc_swap::ArcSwap;
 use serde_json::Value;
 
-use crate::mapping::{Path, Plan, ValueTemplate};
+use crate::mapping::{Path, Plan, ValueTemplate, condition::Match, xml::Vocabulary};
 
 pub mod addressing;
+pub mod answer;
+pub mod authentication;
 pub mod call;
 pub mod element;
 pub mod hub;
 mod lines;
 pub mod load;
 pub mod operation;
+pub mod quota;
 pub mod read;
 pub mod routes;
+pub mod session;
 pub mod source;
+mod support;
+pub mod wait;
+pub mod walk;
 
 pub use addressing::Addressing;
+pub use authentication::{Authentication, Authentications, OAuth2Spec};
 pub use call::{Call, ErrorRule};
-pub use element::{
-    Authentication, BasicSpec, ClientAuthentication, ConfigurationEntry, HostSpec, Identity, OAuth2Spec,
-};
+pub use element::{ConfigurationEntry, HostSpec, Identity};
 pub use hub::{Hub, HubOperation};
-pub use operation::Operation;
+pub use operation::{Operation, Step};
 pub use read::Problem;
 pub use routes::{Found, Routes};
+pub use session::Session;
+pub use support::Unsupported;
 
 /// How a provider tells what objects and fields it has.
 #[derive(Debug, Clone)]
@@ -42,8 +50,12 @@ pub struct Describe {
     pub fields: Option<Call>,
     /// The lines from a field's description to the contract's metadata.
     pub plan: Plan,
+    /// What an item of that list looks like when the account made the object itself.
+    pub made_by_account: Option<Match>,
     /// Objects that the list does not tell of.
-    pub custom_objects: Vec<String>,
+    pub further_objects: Vec<String>,
+    /// Fields that every account has and the call does not tell of, by object: name and type.
+    pub standard: Vec<(String, Vec<(String, String)>)>,
 }
 
 /// A recorded-style pair: a uniform request, the provider calls it causes, and the uniform answer.
@@ -66,18 +78,26 @@ pub struct Element {
     pub identity: Identity,
     /// Its operations by `resource.operation`.
     pub operations: BTreeMap<String, Arc<Operation>>,
+    /// What it cannot do, with the reasons.
+    pub unsupported: Unsupported,
     /// Its field lines by resource.
     pub plans: BTreeMap<String, Arc<Plan>>,
     /// Headers of every call.
     pub headers: Vec<(String, ValueTemplate)>,
+    /// The names it uses in XML, where it speaks XML.
+    pub xml: Option<Vocabulary>,
     /// What its error answers mean.
     pub errors: Vec<ErrorRule>,
     /// Where the provider's own words are in an error answer, first found first.
     pub error_message: Vec<Path>,
     /// Where its error code is.
     pub error_code: Vec<Path>,
+    /// Where it tells of its quota.
+    pub quota: Option<quota::Quota>,
     /// How it names things in a tree.
     pub addressing: Option<Addressing>,
+    /// What is asked before its operations, in order, as far as they use it.
+    pub lookups: Vec<Step>,
     /// A cheap call that validates credentials.
     pub probe: Option<Call>,
     /// How it tells what objects and fields it has.

@@ -5,6 +5,7 @@ mod check;
 #[cfg(feature = "demo")]
 mod demo;
 mod health;
+mod pages;
 mod serve;
 
 use std::{
@@ -40,6 +41,7 @@ enum Command {
     #[cfg(feature = "demo")]
     Demo(demo::Arguments),
     Check(check::Arguments),
+    Pages(pages::Arguments),
     Account(account::Arguments),
     Health(health::Arguments),
 }
@@ -68,6 +70,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         #[cfg(feature = "demo")]
         Command::Demo(arguments) => demo::run(&arguments, sources),
         Command::Check(arguments) => check::run(&arguments, &sources),
+        Command::Pages(arguments) => pages::run(&arguments, &sources),
         Command::Account(arguments) => account::run(&arguments, sources),
         Command::Health(arguments) => health::run(&arguments, sources),
     }

@@ -11,6 +11,7 @@ pub mod cached;
 pub mod call;
 pub mod connect;
 pub mod examples;
+mod explain;
 mod invoke;
 mod link;
 mod objects;
@@ -19,6 +20,7 @@ pub mod slots;
 
 pub use call::{Answer, AnswerBody, Call, CallBody, Head, Resolved};
 pub use connect::Connector;
+pub use explain::wants_explanation;
 
 /// Everything a hub call needs.
 #[derive(Clone)]

@@ -35,7 +35,9 @@ use self::{
     token::Failure,
 };
 pub use self::{
-    oauth::{ClientAuth, OAuth2, Pkce},
+    oauth::{ClientAuth, Grant, OAuth2, Pkce},
+    oauth1::{OAuth1, Signature},
+    revoke::{Revocation, Revoker, TokenPlace},
     step::{Hook, Step, Verdict},
     token::Answer,
 };
@@ -49,8 +51,10 @@ use crate::{
 mod breaker;
 mod flight;
 mod oauth;
+mod oauth1;
 mod redeem;
 mod refresh;
+mod revoke;
 mod step;
 mod timing;
 mod token;
@@ -109,6 +113,8 @@ impl fmt::Debug for Settings {
 pub struct Access {
     /// The token.
     pub token: SecretString,
+    /// Its secret, of OAuth 1.
+    pub secret: Option<SecretString>,
     /// Which set of tokens it is of; what [`Grants::renew`] is told after a 401.
     pub generation: i64,
     /// When it expires; `None` is unknown.
@@ -283,22 +289,6 @@ impl Grants {
     /// Forgets the token in memory: the instance was deleted, or has a fresh grant.
     pub fn forget(&self, instance_id: i64) {
         self.0.cache.invalidate(&instance_id);
-    }
-
-    /// Tells the provider that a token is no longer needed (RFC 7009); best effort, `false` when it did not help.
-    pub async fn revoke(&self, oauth: &OAuth2, token: &SecretString) -> bool {
-        let Some(url) = oauth.revoke_url.as_deref().and_then(|url| oauth::parse_url(url, "revocation").ok()) else {
-            return false;
-        };
-        let deadline = Instant::now() + self.0.settings.token_timeout;
-        let form = [("token", token.expose_secret())];
-        match token::notify(&*self.0.transport, oauth, url, &form, deadline).await {
-            Ok(status) => status.is_success(),
-            Err(error) => {
-                tracing::debug!(?error, "a token could not be revoked");
-                false
-            }
-        }
     }
 
     async fn obtain(

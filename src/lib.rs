@@ -15,6 +15,8 @@
 //! - [`catalog`]: hubs and elements: read, validate, compile, reload
 //! - [`mapping`]: the mapping language; pure
 //! - [`query`]: `where`, `orderBy`, `fields`; pure
+//! - [`openapi`]: descriptions of the API, made from the catalog
+//! - [`pages`]: pages about elements, for people
 //! - [`provider`]: runs a compiled operation against a provider
 //! - [`upstream`]: the outbound HTTP stack with its guard and limits
 //! - [`grant`]: OAuth: authorize URL, code exchange, refresh journal, states
@@ -36,6 +38,8 @@ pub mod gateway;
 pub mod grant;
 pub mod instance;
 pub mod mapping;
+pub mod openapi;
+pub mod pages;
 pub mod provider;
 pub mod query;
 pub mod store;

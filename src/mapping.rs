@@ -5,10 +5,13 @@
 
 pub mod codec;
 pub mod condition;
+mod joined;
+mod open;
 pub mod path;
 pub mod plan;
 pub mod template;
 pub mod time;
+pub mod xml;
 
 pub use codec::Codec;
 pub use condition::Condition;

@@ -12,29 +12,55 @@ use tokio::time::Instant;
 use crate::{
     catalog::{Element, Operation},
     error::Result,
+    grant::OAuth1,
     query::{Expr, Order},
     upstream::{ByteStream, Transport},
 };
 
+mod ancestors;
+mod authorize;
+mod capability;
+mod complete;
+mod decode;
 mod describe;
+mod explain;
 mod filter;
 mod list;
+mod lookup;
 mod multipart;
+mod quota;
 mod request;
 mod run;
 mod scope;
 mod send;
+mod session;
+mod sign;
 mod tree;
+mod upload;
+mod wait;
+mod walk;
 
-pub use describe::FieldDescription;
+pub use capability::capabilities;
+pub use describe::{FieldDescription, ObjectName};
 
 /// An access token and the generation of the grant it belongs to.
 #[derive(Debug, Clone)]
 pub struct Token {
     /// The token.
     pub secret: SecretString,
+    /// What calls are signed with for it (OAuth 1).
+    pub signer: Option<Arc<Signer>>,
     /// The grant's generation.
     pub generation: i64,
+}
+
+/// Signs calls with an OAuth 1 token and its secret.
+#[derive(Debug)]
+pub struct Signer {
+    /// The client.
+    pub oauth1: OAuth1,
+    /// The token's secret.
+    pub secret: Option<SecretString>,
 }
 
 /// Gives access tokens for one instance.
@@ -72,8 +98,12 @@ pub struct Upload {
     pub stream: ByteStream,
     /// Their number, if the caller told.
     pub size: Option<u64>,
+    /// Their number as the length of the request has it, if it ends with the file as senders' forms do.
+    pub likely_size: Option<u64>,
     /// Its media type, if the caller told.
     pub content_type: Option<String>,
+    /// Sends it in parts of (where the mapping has the say) so many bytes, however small it is: for examples.
+    pub parts: Option<u64>,
 }
 
 /// Which page of a list is wanted.
@@ -138,6 +168,8 @@ pub struct Invocation {
     pub keep_nulls: bool,
     /// Whether the number of all records is wanted.
     pub count: bool,
+    /// Whether paths are wanted that have to be made of the folders above a record.
+    pub paths: bool,
     /// The end of all work on it.
     pub deadline: Instant,
 }
@@ -179,11 +211,13 @@ pub struct Limits {
     pub response_bytes: usize,
     /// The longest silence in a streamed body.
     pub idle: Duration,
+    /// How often a call is repeated because the provider's quota was used up.
+    pub quota_waits: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { response_bytes: 16 << 20, idle: Duration::from_secs(30) }
+        Self { response_bytes: 16 << 20, idle: Duration::from_secs(30), quota_waits: quota::MOST_WAITS }
     }
 }
 
@@ -193,6 +227,12 @@ pub struct Engine {
     transport: Arc<dyn Transport>,
     limits: Limits,
     descriptions: moka::sync::Cache<(i64, String), Arc<Vec<FieldDescription>>>,
+    lookups: moka::sync::Cache<(i64, String), Value>,
+    /// What providers reported last of an instance's quota.
+    budgets: moka::sync::Cache<i64, Arc<quota::Report>>,
+    /// The ids of root folders by what they are asked for by.
+    roots: moka::sync::Cache<(i64, String), String>,
+    challenges: sign::Challenges,
 }
 
 impl Engine {
@@ -200,7 +240,11 @@ impl Engine {
     pub fn new(transport: Arc<dyn Transport>, limits: Limits) -> Self {
         let descriptions =
             moka::sync::Cache::builder().max_capacity(2_000).time_to_live(Duration::from_secs(300)).build();
-        Self { transport, limits, descriptions }
+        let lookups = moka::sync::Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(300)).build();
+        let roots = moka::sync::Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(300)).build();
+        let budgets = moka::sync::Cache::builder().max_capacity(10_000).build();
+        let challenges = sign::Challenges::new();
+        Self { transport, limits, descriptions, lookups, budgets, roots, challenges }
     }
 
     /// Validates credentials with the element's probe call; an element without one is taken at its word.
@@ -213,12 +257,23 @@ impl Engine {
         self.json(element, connection, call, &scope, &[], deadline).await.map(drop)
     }
 
-    /// Forgets what is known of an instance's objects.
+    /// Forgets what is known of an instance's objects and places.
     pub fn forget(&self, instance_id: i64) {
+        for (key, _) in &self.lookups {
+            if key.0 == instance_id {
+                self.lookups.invalidate(key.as_ref());
+            }
+        }
+        self.budgets.invalidate(&instance_id);
         // At most a few thousand entries are ever here, and an instance rarely changes.
         for (key, _) in &self.descriptions {
             if key.0 == instance_id {
                 self.descriptions.invalidate(key.as_ref());
+            }
+        }
+        for (key, _) in &self.roots {
+            if key.0 == instance_id {
+                self.roots.invalidate(key.as_ref());
             }
         }
     }

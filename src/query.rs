@@ -1,7 +1,8 @@
 //! The filter language of lists: `where` (CEQL), `orderBy` and `fields`; pure.
 //!
 //! Owns the grammar ([`parse()`]), the syntax tree ([`Expr`]) with its printer (its `Display`), the renderers into what
-//! providers understand ([`soql`], [`filter_groups`], [`odata`], [`params`]; one file each), and the local evaluation of
+//! providers understand ([`soql`], [`coql`], [`filter_groups`], [`condition_tree`], [`odata`], [`flat`], [`infix`],
+//! [`params`]; one file each), and the local evaluation of
 //! what could not be pushed down ([`eval`], [`order`]). It refuses to guess: a field or operator that a target cannot
 //! express is a [`RenderError`] naming both.
 //!
@@ -21,8 +22,12 @@
 
 mod ast;
 mod column;
+pub mod condition_tree;
+pub mod coql;
 pub mod eval;
 pub mod filter_groups;
+pub mod flat;
+pub mod infix;
 mod lists;
 mod moment;
 mod normal;

@@ -151,7 +151,7 @@ async fn elements_are_filtered_and_paged() {
     assert!(broken.body["message"].as_str().unwrap().starts_with("Error parsing query"));
 
     let first = gateway.get("/elements/keys?pageSize=1").await;
-    assert_eq!(first.body, json!(["box"]));
+    assert_eq!(first.body, json!(["amazons3"]));
     assert_eq!(first.header("elements-returned-count"), Some("1"));
     let next = first.header("elements-next-page-token").unwrap();
     let second = gateway.get(&format!("/elements/keys?pageSize=1&nextPage={next}")).await;
@@ -173,6 +173,30 @@ async fn metadata_has_the_required_members() {
     assert!(!expanded["resources"].as_array().unwrap().is_empty());
     assert_eq!(expanded["authenticationType"], "oauth2");
     assert!(gateway.get("/elements/metadata").await.keys().contains(&"box"));
+}
+
+#[tokio::test]
+async fn metadata_tells_what_an_element_can_do() {
+    let gateway = Gateway::start(&[]).await;
+    let matrix = |key: &str| format!("/elements/{key}/metadata?expand=true");
+    let told = gateway.get(&matrix("sfdc")).await.body["capabilities"]["contacts"].take();
+    assert_eq!(told["operations"]["create"], json!({"supported": true}));
+    let email = &told["fields"]["email"];
+    assert_eq!((&email["read"], &email["create"], &email["update"]), (&json!(true), &json!(true), &json!(true)));
+    let by_provider = email["where"]["provider"].as_array().unwrap();
+    assert!(by_provider.contains(&json!("=")) && by_provider.contains(&json!("LIKE")), "{email}");
+    assert_eq!(email["orderBy"], "provider");
+    assert_eq!(told["fields"]["createdDate"]["create"], false);
+
+    let told = gateway.get(&matrix("dropbox")).await.body["capabilities"]["folders"].take();
+    let name = &told["fields"]["name"];
+    assert_eq!(name["where"].get("provider"), None, "{name}");
+    assert!(name["where"]["gateway"].as_array().unwrap().contains(&json!("IN")), "{name}");
+    assert!(told["operations"]["listContents"]["maxPageSize"].as_u64().is_some_and(|size| size > 0), "{told}");
+
+    let users = gateway.get(&matrix("hubspot")).await.body["capabilities"]["users"].take();
+    assert_eq!(users["operations"]["create"]["supported"], false);
+    assert!(users["operations"]["create"]["reason"].as_str().is_some_and(|why| !why.is_empty()), "{users}");
 }
 
 #[tokio::test]

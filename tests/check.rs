@@ -49,7 +49,8 @@ fn element() -> serde_json::Value {
         "$schema": "../../schema/element.json",
         "id": 9001, "key": "acmedrive", "name": "Acme Drive", "description": "Files of an Acme account", "hub": "documents",
         "authentication": {"type": "none"},
-        "hosts": {"api": "https://api.acme.example"}
+        "hosts": {"api": "https://api.acme.example"},
+        "unsupported": {"*": "Acme offers nothing else"}
     })
 }
 
@@ -88,6 +89,35 @@ fn an_element_from_files_alone_is_checked_and_run() {
     );
     let output = check(Some(directory.path()));
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+}
+
+#[test]
+fn what_is_neither_done_nor_declared_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    let mut partial = element();
+    partial["unsupported"] = json!({
+        "folders": "Acme is flat", "files": "Acme keeps no files", "serch": "?", "storage": "said in error", "me.get": "no accounts"
+    });
+    put(at, "elements/acmedrive/element.json", &partial);
+    let fields = json!({"shared": "$.shared", "total": "$.total", "used": "$.used"});
+    put(at, "elements/acmedrive/storage.json", &storage(&fields));
+    put(
+        at,
+        "elements/acmedrive/examples/storage.json",
+        &example(&json!({"body": {"shared": 1, "total": 10, "used": 3}})),
+    );
+    let output = check(Some(at));
+    let told = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    for line in [
+        "elements/acmedrive/element.json: /unsupported/serch: the hub `documents` has neither a resource nor an operation `serch`",
+        "elements/acmedrive/element.json: /unsupported: `storage` is declared unsupported, but there is `storage.get`",
+        "elements/acmedrive/element.json: /unsupported: `acmedrive` neither carries out nor declares unsupported: `search.",
+    ] {
+        assert!(told.contains(line), "{line}\n{told}");
+    }
+    assert!(!told.contains("`me.get`"), "{told}");
 }
 
 #[test]

@@ -580,10 +580,10 @@ async fn a_code_is_exchanged_once_with_its_proof() {
 async fn a_token_is_revoked_at_the_provider() {
     let world = World::new(policy(Rotation::Strict)).await;
     let grants = world.grants();
-    assert!(grants.revoke(&world.oauth, &secret(&world.refresh)).await);
+    assert!(grants.revoke(&world.oauth, None, Some(&secret(&world.refresh))).await);
     assert!(!world.provider.honours(&world.refresh));
-    let oauth = OAuth2 { revoke_url: None, ..(*world.oauth).clone() };
-    assert!(!grants.revoke(&oauth, &secret(&world.refresh)).await);
+    let oauth = OAuth2 { revocation: None, ..(*world.oauth).clone() };
+    assert!(!grants.revoke(&oauth, None, Some(&secret(&world.refresh))).await);
 }
 
 #[tokio::test]

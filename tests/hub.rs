@@ -11,12 +11,27 @@
 )]
 
 mod hub {
+    mod books;
     mod caching;
+    pub(crate) mod capability;
+    mod choices;
+    mod closeio;
     mod crm;
+    mod document_extras;
     mod documents;
+    mod dropboxbusiness;
     mod errors;
+    mod explain;
+    mod googledrive;
     mod grants;
+    mod graph;
+    mod helpdesk;
+    mod paging;
+    mod pipedrive;
+    mod quotas;
     mod streaming;
     pub(crate) mod support;
     mod third_element;
+    mod uploads;
+    mod zohocrm;
 }

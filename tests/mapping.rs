@@ -10,6 +10,8 @@
     reason = "a test says what is wrong by failing"
 )]
 
+#[path = "mapping/answers.rs"]
+mod answers;
 #[path = "mapping/documentation.rs"]
 mod documentation;
 #[path = "mapping/keys.rs"]
@@ -18,6 +20,8 @@ mod keys;
 mod laws;
 #[path = "mapping/schemas.rs"]
 mod schemas;
+#[path = "mapping/sessions.rs"]
+mod sessions;
 
 use hubgate::{catalog::source::Files, gateway::examples};
 

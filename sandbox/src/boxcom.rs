@@ -3,27 +3,33 @@
 
 mod authorization;
 mod body;
+mod comments;
 mod download;
+mod enterprise;
 mod failure;
 mod files;
 mod folders;
 mod lookup;
+mod metadata;
+mod records;
+mod sessions;
 mod store;
 mod upload;
 mod view;
 
 use std::{
     collections::HashMap,
+    future::Future,
     sync::{Arc, Mutex},
 };
 
 use axum::{
     Router,
-    body::Bytes,
-    extract::State,
+    body::{self as stream, Bytes},
+    extract::{FromRequest, FromRequestParts, Path, Request, State},
     http::HeaderMap,
     response::Response,
-    routing::{get, options, post},
+    routing::{delete, get, options, post},
 };
 use serde_json::{Value, json};
 
@@ -45,11 +51,17 @@ pub(crate) struct Api {
     core: Arc<Core>,
     drives: Mutex<HashMap<u32, Drive>>,
     signed: Mutex<HashMap<String, Signed>>,
+    sessions: sessions::Sessions,
 }
 
 /// The API on the shared parts.
 pub(crate) fn build(core: &Arc<Core>) -> Provider {
-    let api = Arc::new(Api { core: Arc::clone(core), drives: Mutex::default(), signed: Mutex::default() });
+    let api = Arc::new(Api {
+        core: Arc::clone(core),
+        drives: Mutex::default(),
+        signed: Mutex::default(),
+        sessions: sessions::Sessions::default(),
+    });
     let router = Router::new()
         .route("/2.0/folders", post(folders::create))
         .route("/2.0/folders/{id}", get(folders::read).put(folders::update).delete(folders::delete))
@@ -60,10 +72,52 @@ pub(crate) fn build(core: &Arc<Core>) -> Provider {
         .route("/2.0/files/{id}/content", get(download::content).options(upload::preflight_version))
         .route("/2.0/files/{id}/copy", post(files::copy))
         .route("/2.0/files/{id}/versions", get(files::versions))
+        .route("/2.0/files/{id}/versions/{key}", get(files::version))
+        .route("/2.0/files/{id}/trash", delete(files::purge))
+        .route("/2.0/folders/{id}/trash", delete(folders::purge))
+        .route("/2.0/files/{id}/comments", get(comments::list))
+        .route("/2.0/comments", post(comments::create))
+        .route("/2.0/comments/{id}", get(comments::read).put(comments::update).delete(comments::delete))
+        .route("/2.0/folders/{id}/collaborations", get(comments::collaborations))
+        .route("/2.0/collaborations", post(comments::invite))
+        .route(
+            "/2.0/collaborations/{id}",
+            get(comments::collaboration).put(comments::change_role).delete(comments::end),
+        )
+        .route("/2.0/groups", get(enterprise::groups).post(enterprise::create_group))
+        .route(
+            "/2.0/groups/{id}",
+            get(enterprise::group).put(enterprise::update_group).delete(enterprise::delete_group),
+        )
+        .route("/2.0/users", get(enterprise::users).post(enterprise::create_user))
+        .route("/2.0/users/{id}", get(enterprise::user).put(enterprise::update_user).delete(enterprise::delete_user))
+        .route("/2.0/webhooks", get(enterprise::webhooks).post(enterprise::create_webhook))
+        .route(
+            "/2.0/webhooks/{id}",
+            get(enterprise::webhook).put(enterprise::update_webhook).delete(enterprise::delete_webhook),
+        )
+        .route("/2.0/metadata_templates/{scope}", get(metadata::templates).post(metadata::create_template))
+        .route(
+            "/2.0/metadata_templates/{scope}/{key}/schema",
+            get(metadata::template).put(metadata::update_template).delete(metadata::delete_template),
+        )
+        .route("/2.0/files/{id}/metadata", get(metadata::all))
+        .route(
+            "/2.0/files/{id}/metadata/{scope}/{key}",
+            get(metadata::read).post(metadata::create).put(metadata::update).delete(metadata::remove),
+        )
         .route("/2.0/search", get(lookup::search))
         .route("/2.0/users/me", get(lookup::me))
         .route("/api/2.0/files/content", post(upload::create).options(upload::preflight))
         .route("/api/2.0/files/{id}/content", post(upload::replace))
+        .route("/api/2.0/files/upload_sessions", post(sessions::create))
+        .route("/api/2.0/files/{id}/upload_sessions", post(sessions::create_version))
+        .route(
+            "/api/2.0/files/upload_sessions/{session}",
+            get(sessions::read).put(sessions::part).delete(sessions::abort),
+        )
+        .route("/api/2.0/files/upload_sessions/{session}/parts", get(sessions::parts))
+        .route("/api/2.0/files/upload_sessions/{session}/commit", post(sessions::commit))
         .route("/d/1/{secret}/download", get(download::signed))
         .route("/shared/static/{name}", get(download::shared))
         .route("/s/{secret}", get(download::page))
@@ -74,9 +128,11 @@ pub(crate) fn build(core: &Arc<Core>) -> Provider {
         router,
         urls: vec![("api", format!("{origin}/2.0")), ("upload", format!("{origin}/api/2.0"))],
         configuration: vec![("base.url", format!("{origin}/2.0")), ("upload.url", format!("{origin}/api/2.0"))],
+        credentials: Vec::new(),
         reset: Box::new(move || {
             hold(&api.drives).clear();
             hold(&api.signed).clear();
+            api.sessions.clear();
         }),
         failure: failure::fault,
     }
@@ -88,6 +144,43 @@ struct Call<'a> {
     query: Form,
     headers: &'a HeaderMap,
     fields: Fields,
+}
+
+/// A whole request, for routes that need no more of it than this.
+struct In {
+    api: Arc<Api>,
+    id: String,
+    scope: String,
+    key: String,
+    query: Option<String>,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl FromRequest<Arc<Api>> for In {
+    type Rejection = Response;
+
+    fn from_request(request: Request, api: &Arc<Api>) -> impl Future<Output = Result<Self, Response>> + Send {
+        let api = Arc::clone(api);
+        async move {
+            let (mut parts, body) = request.into_parts();
+            // A route without names in its path has none.
+            let names = Path::<HashMap<String, String>>::from_request_parts(&mut parts, &()).await;
+            let mut names = names.map(|Path(names)| names).unwrap_or_default();
+            let mut name = |name: &str| names.remove(name).unwrap_or_default();
+            let (id, scope, key) = (name("id"), name("scope"), name("key"));
+            let body = stream::to_bytes(body, 1 << 20).await.map_err(|_| http::empty(413))?;
+            let query = parts.uri.query().map(str::to_owned);
+            Ok(Self { api, id, scope, key, query, headers: parts.headers, body })
+        }
+    }
+}
+
+impl In {
+    /// The API, and the call once its token is checked.
+    fn admit(&self) -> Outcome<(&Api, Call<'_>)> {
+        Ok((&self.api, self.api.admit(&self.headers, self.query.as_deref())?))
+    }
 }
 
 impl Api {

@@ -4,16 +4,19 @@ use std::{
     collections::{BTreeMap, VecDeque},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use axum::{
+    body::{Body, HttpBody},
     extract::{ConnectInfo, MatchedPath, Request, State},
+    http::{HeaderMap, header},
     middleware::Next,
     response::Response,
 };
+use futures_util::StreamExt;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -22,6 +25,8 @@ use crate::{
     core::{Core, hold},
     faults::{Fault, Reset},
     http,
+    kept::Kept,
+    quota::Standing,
     wire::Line,
 };
 
@@ -45,6 +50,14 @@ pub struct Call {
     pub status: Option<u16>,
     /// When the call came in, RFC 3339.
     pub at: String,
+    /// The answer's headers.
+    pub response_headers: BTreeMap<String, String>,
+    /// The start of the request's body; absent unless the control API has asked for bodies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_body: Option<Kept>,
+    /// The start of the answer's body; absent unless the control API has asked for bodies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_body: Option<Kept>,
 }
 
 /// What has been counted since the start or the last reset.
@@ -74,6 +87,8 @@ pub(crate) struct Calls {
     record: Mutex<Record>,
     under_way: AtomicU64,
     tokens_under_way: AtomicU64,
+    /// How much of each body is kept; 0 for nothing.
+    bodies: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -132,6 +147,11 @@ impl Calls {
     pub(crate) fn clear_log(&self) {
         hold(&self.record).log.clear();
     }
+
+    /// Sets how many bytes of each body the log keeps.
+    pub(crate) fn keep_bodies(&self, limit: usize) {
+        self.bodies.store(limit, Ordering::Relaxed);
+    }
 }
 
 struct UnderWay<'a> {
@@ -167,9 +187,21 @@ pub(crate) async fn observe(
         method: method.to_string(),
         path: path.clone(),
         query: request.uri().query().map(str::to_owned),
-        headers: headers(&request),
+        headers: headers(request.headers()),
         status: None,
         at: core.now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+        response_headers: BTreeMap::new(),
+        request_body: None,
+        response_body: None,
+    };
+    let bodies = core.calls.bodies.load(Ordering::Relaxed);
+    let request = if bodies > 0 {
+        let (head, body) = request.into_parts();
+        let (kept, body) = Kept::of(body, bodies);
+        call.request_body = Some(kept);
+        Request::from_parts(head, body)
+    } else {
+        request
     };
     let under_way = core.calls.begin(core.oauth.rules.token_paths.contains(&path.as_str()));
     let fault = core.faults.take(&method, &path);
@@ -182,20 +214,69 @@ pub(crate) async fn observe(
                 (Some(Reset::Before), _) => None,
                 (None, Some(status)) => Some(failure(&controlled, fault, status)),
                 (reset, _) => {
+                    let request = match fault.reset_within {
+                        Some(limit) => cut(request, limit, line.clone()),
+                        None => request,
+                    };
                     let answer = next.run(request).await;
                     if reset.is_some() { None } else { Some(fault.spoil(answer).await) }
                 }
             }
         }
-        None => Some(next.run(request).await),
+        None => Some(within_quota(&controlled, &path, request, next).await),
     };
     call.status = answer.as_ref().map(|answer| answer.status().as_u16());
+    call.response_headers = answer.as_ref().map(|answer| headers(answer.headers())).unwrap_or_default();
+    let answer = match answer {
+        Some(answer) if bodies > 0 => {
+            let (mut head, body) = answer.into_parts();
+            // A body that passes through here has lost its size.
+            if let Some(size) = body.size_hint().exact().filter(|_| head.status.as_u16() != 204) {
+                head.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| size.into());
+            }
+            let (kept, body) = Kept::of(body, bodies);
+            call.response_body = Some(kept);
+            Some(Response::from_parts(head, body))
+        }
+        answer => answer,
+    };
     core.calls.record(route, call);
     drop(under_way);
     answer.unwrap_or_else(|| {
         line.reset();
         http::empty(500)
     })
+}
+
+/// Carries the call out, unless a quota that was set is used up; authorization is free of it.
+async fn within_quota(controlled: &Controlled, path: &str, request: Request, next: Next) -> Response {
+    let (core, rules) = (&controlled.core, &controlled.core.oauth.rules);
+    let free = path == rules.authorize_path || rules.token_paths.contains(&path) || rules.revoke_path == Some(path);
+    let standing = if free { None } else { core.quotas.count(core.clock().now_ms()) };
+    let Some(standing) = standing else { return next.run(request).await };
+    let mut answer = if standing.refused {
+        (controlled.provider.failure)(Standing::status(rules.name), standing.retry_after(rules.name))
+    } else {
+        next.run(request).await
+    };
+    standing.tell(rules.name, &mut answer);
+    answer
+}
+
+/// The request, its connection reset once `limit` bytes of its body have been read.
+fn cut(request: Request, limit: usize, line: Line) -> Request {
+    let mut left = limit;
+    let (head, body) = request.into_parts();
+    let pieces = body.into_data_stream().map(move |piece| {
+        let piece = piece?;
+        if piece.len() < left {
+            left -= piece.len();
+            return Ok(piece);
+        }
+        line.reset();
+        Err(axum::Error::new(std::io::Error::from(std::io::ErrorKind::ConnectionReset)))
+    });
+    Request::from_parts(head, Body::from_stream(pieces))
 }
 
 fn failure(controlled: &Controlled, fault: &Fault, status: u16) -> Response {
@@ -205,15 +286,14 @@ fn failure(controlled: &Controlled, fault: &Fault, status: u16) -> Response {
         None => (controlled.provider.failure)(status, fault.retry_after),
     };
     match fault.retry_after {
-        Some(seconds) => http::with_header(answer, axum::http::header::RETRY_AFTER, &seconds.to_string()),
+        Some(seconds) => http::with_header(answer, header::RETRY_AFTER, &seconds.to_string()),
         None => answer,
     }
 }
 
-fn headers(request: &Request) -> BTreeMap<String, String> {
+fn headers(headers: &HeaderMap) -> BTreeMap<String, String> {
     let text = |value: &axum::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    request
-        .headers()
+    headers
         .iter()
         .map(|(name, value)| match name.as_str() {
             "authorization" => {

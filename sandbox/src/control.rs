@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `POST /_control/faults` | sets one [`Fault`] or a list of them; answers `{"faults": […]}` |
 //! | `GET`, `DELETE /_control/faults` | lists or clears the faults |
+//! | `POST`, `DELETE /_control/quota` | `{"limit": n, "window_s": n}`: so many calls of the API in a window, told and refused as the provider does |
 //! | `POST /_control/tokens/expire` | every access token issued so far is expired; answers `{"affected": n}` |
 //! | `POST /_control/tokens/revoke` | every access token issued so far is revoked |
 //! | `POST /_control/refresh/revoke` | every refresh token issued so far is dead |
@@ -13,11 +14,13 @@
 //! | `POST /_control/clock` | `{"advance_s": n}` moves the imitation's time ahead |
 //! | `GET /_control/counters` | see [`crate::Counters`]; `DELETE` sets them to nothing |
 //! | `GET`, `DELETE /_control/log` | `{"calls": [Call …]}`, the last 10 000 [`crate::Call`]s, oldest first |
+//! | `POST /_control/log` | `{"bodies": n}`: from now on the log keeps the first n bytes (at most 262144; 0 for none) of each request's and answer's body |
 //! | `POST /_control/code` | `{"redirect_uri": …, "scope": …?, "account": n?}` gives `{"code": …}` without a browser |
-//! | `POST /_control/virtual` | (dropbox, box) `{"path": "/a/b.bin", "size": n, "account": n?}` makes a file of any size that takes no room; answers its metadata |
+//! | `GET /_control/client` | `{"client_id": …, "client_secret": …, "credentials": {…}}`: the client that is registered, and the keys of a provider that asks nobody for consent |
+//! | `POST /_control/virtual` | (dropbox, box, googledrive) `{"path": "/a/b.bin", "size": n, "account": n?}` makes a file of any size that takes no room; answers its metadata |
 //! | `POST /_control/reset` | everything back to the start, the tokens included |
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Router,
@@ -33,7 +36,9 @@ use crate::{
     core::{Core, Provider},
     faults::Fault,
     http,
+    kept::KEPT_LIMIT,
     oauth::CodeRequest,
+    quota::Quota,
 };
 
 /// The provider's parts that the middleware and the control API need.
@@ -44,6 +49,7 @@ pub(crate) struct Controlled {
 
 /// See [`Provider`].
 pub(crate) struct ProviderParts {
+    credentials: BTreeMap<&'static str, String>,
     reset: Box<dyn Fn() + Send + Sync>,
     pub(crate) failure: fn(u16, Option<u64>) -> Response,
 }
@@ -51,7 +57,8 @@ pub(crate) struct ProviderParts {
 impl Controlled {
     /// Splits a provider into its routes and the parts kept here.
     pub(crate) fn new(core: Arc<Core>, provider: Provider) -> (Router, Self) {
-        let parts = ProviderParts { reset: provider.reset, failure: provider.failure };
+        let credentials = provider.credentials.into_iter().collect();
+        let parts = ProviderParts { credentials, reset: provider.reset, failure: provider.failure };
         (provider.router, Self { core, provider: Arc::new(parts) })
     }
 
@@ -60,8 +67,10 @@ impl Controlled {
         (self.provider.reset)();
         self.core.oauth.reset();
         self.core.faults.clear();
+        self.core.quotas.set(None);
         self.core.calls.clear_counters();
         self.core.calls.clear_log();
+        self.core.calls.keep_bodies(0);
     }
 }
 
@@ -69,14 +78,16 @@ impl Controlled {
 pub(crate) fn router(controlled: &Arc<Controlled>) -> Router {
     Router::new()
         .route("/_control/faults", get(list_faults).post(add_faults).delete(clear_faults))
+        .route("/_control/quota", post(set_quota).delete(clear_quota))
         .route("/_control/tokens/expire", post(expire))
         .route("/_control/tokens/revoke", post(revoke))
         .route("/_control/refresh/revoke", post(revoke_refresh))
         .route("/_control/settings", post(settings))
         .route("/_control/clock", post(clock))
         .route("/_control/counters", get(counters).delete(clear_counters))
-        .route("/_control/log", get(log).delete(clear_log))
+        .route("/_control/log", get(log).post(keep_bodies).delete(clear_log))
         .route("/_control/code", post(code))
+        .route("/_control/client", get(client))
         .route("/_control/reset", post(reset))
         .with_state(Arc::clone(controlled))
 }
@@ -111,6 +122,18 @@ async fn clear_faults(State(controlled): Control) -> Response {
 
 fn faults_answer(controlled: &Controlled) -> Response {
     http::json(200, &json!({ "faults": controlled.core.faults.list() }))
+}
+
+async fn set_quota(State(controlled): Control, body: Bytes) -> Response {
+    with(&body, |quota: Quota| {
+        controlled.core.quotas.set(Some(quota));
+        http::empty(204)
+    })
+}
+
+async fn clear_quota(State(controlled): Control) -> Response {
+    controlled.core.quotas.set(None);
+    http::empty(204)
 }
 
 async fn expire(State(controlled): Control) -> Response {
@@ -191,6 +214,22 @@ async fn clear_log(State(controlled): Control) -> Response {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Bodies {
+    bodies: usize,
+}
+
+async fn keep_bodies(State(controlled): Control, body: Bytes) -> Response {
+    with(&body, |wanted: Bodies| {
+        if wanted.bodies > KEPT_LIMIT {
+            return http::json(400, &json!({ "error": format!("bodies must be at most {KEPT_LIMIT}") }));
+        }
+        controlled.core.calls.keep_bodies(wanted.bodies);
+        http::empty(204)
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct NewCode {
     redirect_uri: String,
     scope: Option<String>,
@@ -206,6 +245,16 @@ async fn code(State(controlled): Control, body: Bytes) -> Response {
             Err(refusal) => http::json(400, &json!({ "error": refusal.describe() })),
         }
     })
+}
+
+async fn client(State(controlled): Control) -> Response {
+    let oauth = &controlled.core.oauth;
+    let body = json!({
+        "client_id": oauth.client_id,
+        "client_secret": oauth.client_secret,
+        "credentials": controlled.provider.credentials,
+    });
+    http::json(200, &body)
 }
 
 async fn reset(State(controlled): Control) -> Response {

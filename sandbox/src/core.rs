@@ -11,7 +11,7 @@ use std::{
 use axum::{Router, response::Response};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::{calls::Calls, faults::Faults, oauth};
+use crate::{calls::Calls, faults::Faults, oauth, quota::Quotas};
 
 /// How an imitation is started; the default is what the real provider does.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +30,8 @@ pub(crate) struct Provider {
     pub(crate) urls: Vec<(&'static str, String)>,
     /// Element configuration that points an element at this imitation, besides the `oauth.*` keys.
     pub(crate) configuration: Vec<(&'static str, String)>,
+    /// Instance configuration that connects an account without consent; empty where consent is asked for.
+    pub(crate) credentials: Vec<(&'static str, String)>,
     /// Puts the provider's data back to what it was at the start.
     pub(crate) reset: Box<dyn Fn() + Send + Sync>,
     /// Builds the provider's own answer for a fault's status and `Retry-After`.
@@ -42,6 +44,7 @@ pub(crate) struct Core {
     pub(crate) origin: String,
     pub(crate) oauth: oauth::Server,
     pub(crate) faults: Faults,
+    pub(crate) quotas: Quotas,
     pub(crate) calls: Calls,
     /// Where big uploads are kept; gone when the imitation is.
     pub(crate) spool: Spool,
@@ -55,6 +58,7 @@ impl Core {
             oauth: oauth::Server::new(rules, origin.clone(), Arc::clone(&clock), settings),
             origin,
             faults: Faults::default(),
+            quotas: Quotas::default(),
             calls: Calls::default(),
             spool: Spool::default(),
             clock,

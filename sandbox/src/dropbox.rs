@@ -6,8 +6,10 @@ mod authorization;
 mod failure;
 mod files;
 mod listing;
+mod properties;
 mod sessions;
 mod sharing;
+mod team;
 mod transfer;
 mod tree;
 mod users;
@@ -31,15 +33,16 @@ use serde_json::{Value, json};
 pub(crate) use self::authorization::rules;
 use self::{
     failure::{Failure, Outcome},
+    properties::Properties,
     sessions::Sessions,
     sharing::Link,
+    team::Member,
     tree::Drive,
 };
 use crate::{
     content::{Content, Hash},
     core::{Core, Provider, hold},
     http,
-    oauth::Access,
 };
 
 /// The imitation's state.
@@ -48,6 +51,9 @@ pub(crate) struct Api {
     drives: Mutex<HashMap<u32, Drive>>,
     sessions: Sessions,
     links: Mutex<Vec<Link>>,
+    properties: Mutex<Properties>,
+    /// The members of the team that each grant is for.
+    teams: Mutex<HashMap<u64, Vec<Member>>>,
     /// What the addresses of temporary links lead to.
     temporary: Mutex<HashMap<String, Content>>,
 }
@@ -59,6 +65,8 @@ pub(crate) fn build(core: &Arc<Core>) -> Provider {
         drives: Mutex::default(),
         sessions: Sessions::default(),
         links: Mutex::default(),
+        properties: Mutex::default(),
+        teams: Mutex::default(),
         temporary: Mutex::default(),
     });
     let router = Router::new()
@@ -80,9 +88,12 @@ pub(crate) fn build(core: &Arc<Core>) -> Provider {
             ("revoke", format!("{}/2/auth/token/revoke", core.origin)),
         ],
         configuration: vec![("base.url", core.origin.clone()), ("content.url", core.origin.clone())],
+        credentials: Vec::new(),
         reset: Box::new(move || {
             hold(&api.drives).clear();
             hold(&api.links).clear();
+            hold(&api.properties).clear();
+            hold(&api.teams).clear();
             hold(&api.temporary).clear();
             api.sessions.clear();
         }),
@@ -93,6 +104,8 @@ pub(crate) fn build(core: &Arc<Core>) -> Provider {
 /// Who calls.
 struct Caller {
     account: u32,
+    /// Of a team: the member.
+    member: Option<Member>,
 }
 
 impl Api {
@@ -104,12 +117,14 @@ impl Api {
 
     /// Checks the token and its scope.
     fn admit(&self, headers: &HeaderMap, scope: Option<&str>) -> Result<Caller, Failure> {
-        let Access { account, scope: granted, .. } = self.core.oauth.check(headers).map_err(Failure::Denied)?;
-        match (scope, granted) {
+        let access = self.core.oauth.check(headers).map_err(Failure::Denied)?;
+        match (scope, &access.scope) {
             (Some(needed), Some(granted)) if !granted.split(' ').any(|scope| scope == needed) => {
                 Err(Failure::MissingScope(needed.to_owned()))
             }
-            _ => Ok(Caller { account }),
+            // A token is taken back by whoever has it.
+            (None, _) => Ok(Caller { account: access.account, member: None }),
+            _ => self.caller(&access, headers),
         }
     }
 }
@@ -126,6 +141,9 @@ async fn call(
 }
 
 fn dispatch(api: &Api, route: &str, headers: &HeaderMap, body: &[u8]) -> Outcome {
+    if route.starts_with("team/") {
+        return team::call(api, route, headers, body);
+    }
     let read = Some("files.metadata.read");
     let write = Some("files.content.write");
     let scope = match route {
@@ -135,8 +153,16 @@ fn dispatch(api: &Api, route: &str, headers: &HeaderMap, body: &[u8]) -> Outcome
         | "files/get_metadata"
         | "files/search_v2"
         | "files/search/continue_v2"
-        | "files/list_revisions" => read,
+        | "files/list_revisions"
+        | "file_properties/templates/get_for_user"
+        | "file_properties/templates/list_for_user" => read,
         "files/create_folder_v2" | "files/delete_v2" | "files/move_v2" | "files/copy_v2" => write,
+        "file_properties/templates/add_for_user"
+        | "file_properties/templates/update_for_user"
+        | "file_properties/templates/remove_for_user"
+        | "file_properties/properties/add"
+        | "file_properties/properties/update"
+        | "file_properties/properties/remove" => Some("files.metadata.write"),
         "files/get_temporary_link" => Some("files.content.read"),
         "sharing/create_shared_link_with_settings" | "sharing/revoke_shared_link" => Some("sharing.write"),
         "sharing/list_shared_links" => Some("sharing.read"),
@@ -146,11 +172,15 @@ fn dispatch(api: &Api, route: &str, headers: &HeaderMap, body: &[u8]) -> Outcome
     };
     let caller = &api.admit(headers, scope)?;
     match route {
-        "users/get_current_account" | "users/get_space_usage" | "auth/token/revoke" => {
+        "users/get_current_account"
+        | "users/get_space_usage"
+        | "auth/token/revoke"
+        | "file_properties/templates/list_for_user" => {
             no_argument(headers, body)?;
             match route {
-                "users/get_current_account" => Ok(users::current_account(caller.account)),
-                "users/get_space_usage" => Ok(users::space_usage(api, caller.account)),
+                "users/get_current_account" => Ok(users::current_account(caller)),
+                "users/get_space_usage" => Ok(users::space_usage(api, caller)),
+                "file_properties/templates/list_for_user" => Ok(properties::list_templates(api, caller)),
                 _ => Ok(users::revoke_token(api, headers)),
             }
         }
@@ -169,6 +199,17 @@ fn dispatch(api: &Api, route: &str, headers: &HeaderMap, body: &[u8]) -> Outcome
         "sharing/create_shared_link_with_settings" => sharing::create(api, caller, argument(headers, body)?),
         "sharing/list_shared_links" => sharing::list(api, caller, &argument(headers, body)?),
         "sharing/revoke_shared_link" => sharing::revoke(api, caller, &argument(headers, body)?),
+        "file_properties/templates/add_for_user" => properties::add_template(api, caller, argument(headers, body)?),
+        "file_properties/templates/get_for_user" => properties::get_template(api, caller, &argument(headers, body)?),
+        "file_properties/templates/update_for_user" => {
+            properties::update_template(api, caller, argument(headers, body)?)
+        }
+        "file_properties/templates/remove_for_user" => {
+            properties::remove_template(api, caller, &argument(headers, body)?)
+        }
+        "file_properties/properties/add" => properties::add(api, caller, argument(headers, body)?),
+        "file_properties/properties/update" => properties::update(api, caller, argument(headers, body)?),
+        "file_properties/properties/remove" => properties::remove(api, caller, &argument(headers, body)?),
         "check/user" => users::check(&argument(headers, body)?),
         _ => Err(Failure::NoRoute),
     }

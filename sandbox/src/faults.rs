@@ -41,6 +41,8 @@ pub struct Fault {
     pub body: Option<Value>,
     /// Resets the connection.
     pub reset: Option<Reset>,
+    /// Resets the connection after so many bytes of the request's body have been read.
+    pub reset_within: Option<usize>,
     /// Sends only the first half of the body, as if it were all of it.
     pub malformed: bool,
     /// Waits this long before each piece of the body.

@@ -1,12 +1,14 @@
-//! An imitation of HubSpot: its CRM interface, version 3, and its tokens.
+//! An imitation of HubSpot: its CRM interface, version 3, associations of version 4, and its tokens.
 //!
 //! All values are text; only the properties asked for are answered; deleting archives. Tokens live half an hour, and a
 //! refresh answers with the same refresh token again.
 
 mod api;
+mod association;
 mod catalog;
 mod failure;
 mod object;
+mod pipeline;
 mod property;
 mod scope;
 mod search;
@@ -28,6 +30,9 @@ use crate::{
     http,
     oauth::{ClientAuth, Issued, Redirect, Refresh, Refusal, Rules},
 };
+
+/// The header with the access token of the account's private app, which may do everything and does not end.
+const PRIVATE_APP: &str = "Bearer pat-na1-00000000-5a4d-4b0c-8e1f-000000000000";
 
 /// The provider's authorization rules.
 pub(crate) fn rules() -> Rules {
@@ -96,6 +101,7 @@ pub(crate) fn build(core: &Arc<Core>) -> Provider {
     let account = Arc::new(api::Account::new(Arc::clone(core)));
     let router = Router::new()
         .route("/crm/v3/{*path}", any(api::crm))
+        .route("/crm/v4/{*path}", any(api::crm))
         .route("/crm-object-schemas/v3/{*path}", any(api::crm))
         .route("/oauth/v1/access-tokens/{token}", get(tokens::access))
         .route("/oauth/v1/refresh-tokens/{token}", get(tokens::refresh).delete(tokens::revoke))
@@ -104,6 +110,7 @@ pub(crate) fn build(core: &Arc<Core>) -> Provider {
         router,
         urls: vec![("api", core.origin.clone())],
         configuration: vec![("base.url", core.origin.clone())],
+        credentials: Vec::new(),
         reset: Box::new(move || account.reset()),
         failure: failure::by_status,
     }

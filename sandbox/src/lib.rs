@@ -18,22 +18,33 @@
 
 mod boxcom;
 mod calls;
+mod closeio;
 mod content;
 pub mod control;
 mod core;
+mod crm;
 mod dropbox;
+mod dynamics;
 pub mod faults;
+mod gdrive;
+mod graph;
 mod http;
 mod hubspot;
+mod kept;
 mod oauth;
+mod pipedrive;
+mod quickbooks;
+mod quota;
 mod running;
 mod sfdc;
 mod wire;
+mod zohocrm;
 
 pub use crate::{
     calls::{Call, Counters},
     core::Settings,
     faults::Fault,
+    kept::Kept,
     oauth::{CodeRequest, Refusal},
     running::{Running, all, start, start_with},
 };

@@ -9,7 +9,7 @@ mod rules;
 mod tokens;
 
 use std::sync::{
-    Arc, Mutex,
+    Arc, Mutex, OnceLock,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -40,6 +40,8 @@ pub(crate) struct Server {
     auto_approve: AtomicBool,
     access_seconds: Mutex<Option<i64>>,
     tokens: Mutex<Tokens>,
+    /// What comes to the redirect address beside the code.
+    callback: OnceLock<Vec<(&'static str, String)>>,
 }
 
 /// What a client asks an end user to approve, for [`crate::Running::code`].
@@ -62,7 +64,9 @@ impl CodeRequest {
             redirect_uri: redirect_uri.to_owned(),
             scope: None,
             account: 1,
-            extra: vec![("token_access_type".to_owned(), "offline".to_owned())],
+            extra: [("token_access_type", "offline"), ("access_type", "offline"), ("prompt", "consent")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .to_vec(),
         }
     }
 
@@ -90,7 +94,19 @@ impl Server {
             auto_approve: AtomicBool::new(settings.auto_approve),
             access_seconds: Mutex::new(settings.access_seconds),
             tokens: Mutex::default(),
+            callback: OnceLock::new(),
         }
+    }
+
+    /// Sets what comes to the redirect address beside code and state.
+    pub(crate) fn tell(&self, callback: Vec<(&'static str, String)>) {
+        if self.callback.set(callback).is_err() {
+            tracing::debug!("the callback is told once");
+        }
+    }
+
+    pub(crate) fn told(&self) -> &[(&'static str, String)] {
+        self.callback.get().map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Forgets every code and token.
@@ -182,7 +198,7 @@ impl Server {
         let url = Url::parse(authorize_url).map_err(|_| Refusal::BadRedirect)?;
         let query = crate::http::form(url.query().unwrap_or_default().as_bytes());
         let mut back = self.examine(&query)?.ok_or(Refusal::BadRedirect)?;
-        back.query_pairs_mut().append_pair("code", &self.approve(&query, account));
+        back.query_pairs_mut().append_pair("code", &self.approve(&query, account)).extend_pairs(self.told());
         if let Some(state) = query.get("state") {
             back.query_pairs_mut().append_pair("state", state);
         }

@@ -17,25 +17,81 @@ use crate::{
     wire::{Line, Listener},
 };
 
-/// How a provider's module describes itself: its authorization rules, and its API on the shared parts.
-type Module = (&'static str, fn() -> oauth::Rules, fn(&Arc<Core>) -> Provider);
+/// How a provider's module describes itself.
+struct Module {
+    /// Its key, that of the first of `elements`.
+    key: &'static str,
+    /// The elements that are connectors to this provider.
+    elements: &'static [&'static str],
+    /// Its authorization rules; [`oauth::Rules::none`] for a provider that asks nobody for consent.
+    rules: fn() -> oauth::Rules,
+    /// Its API, on the shared parts.
+    build: fn(&Arc<Core>) -> Provider,
+}
 
 /// Every provider.
 const MODULES: &[Module] = &[
-    ("dropbox", crate::dropbox::rules, crate::dropbox::build),
-    ("box", crate::boxcom::rules, crate::boxcom::build),
-    ("sfdc", crate::sfdc::rules, crate::sfdc::build),
-    ("hubspot", crate::hubspot::rules, crate::hubspot::build),
+    Module {
+        key: "dropbox",
+        elements: &["dropbox", "dropboxbusiness", "dropboxbusinessv2"],
+        rules: crate::dropbox::rules,
+        build: crate::dropbox::build,
+    },
+    Module { key: "box", elements: &["box"], rules: crate::boxcom::rules, build: crate::boxcom::build },
+    Module { key: "googledrive", elements: &["googledrive"], rules: crate::gdrive::rules, build: crate::gdrive::build },
+    Module {
+        key: "sfdc",
+        elements: &["sfdc", "sfdcservicecloud"],
+        rules: crate::sfdc::rules,
+        build: crate::sfdc::build,
+    },
+    Module {
+        key: "hubspot",
+        elements: &["hubspot", "hubspotcrm"],
+        rules: crate::hubspot::rules,
+        build: crate::hubspot::build,
+    },
+    Module {
+        key: "onedrive",
+        elements: &["onedrive", "onedrivev2", "onedrivebusiness", "sharepoint"],
+        rules: crate::graph::rules,
+        build: crate::graph::build,
+    },
+    Module {
+        key: "dynamicscrmadfs",
+        elements: &["dynamicscrmadfs"],
+        rules: crate::dynamics::rules,
+        build: crate::dynamics::build,
+    },
+    Module {
+        key: "quickbooks",
+        elements: &["quickbooks"],
+        rules: crate::quickbooks::rules,
+        build: crate::quickbooks::build,
+    },
+    Module { key: "closeio", elements: &["closeio"], rules: crate::closeio::rules, build: crate::closeio::build },
+    Module {
+        key: "pipedrive",
+        elements: &["pipedrive"],
+        rules: crate::pipedrive::rules,
+        build: crate::pipedrive::build,
+    },
+    Module { key: "zohocrm", elements: &["zohocrm"], rules: crate::zohocrm::rules, build: crate::zohocrm::build },
 ];
 
 /// A running imitation; it stops when this is dropped.
 pub struct Running {
     /// The provider's key.
     pub key: &'static str,
+    /// The elements that are connectors to this provider, at least one.
+    pub elements: &'static [&'static str],
     /// Its addresses: `api`, `authorize`, `token`, `control`, and what else the provider has (`revoke`, `upload` …).
     pub urls: BTreeMap<String, String>,
     /// The element configuration that points an element at this imitation.
     pub configuration: BTreeMap<String, String>,
+    /// The instance configuration that connects an account without anybody's consent (keys, passwords); empty for
+    /// providers that ask for consent.
+    pub credentials: BTreeMap<String, String>,
     /// The client that is registered.
     pub client_id: String,
     /// Its secret.
@@ -47,7 +103,7 @@ pub struct Running {
 
 /// The keys of all providers.
 pub fn all() -> Vec<&'static str> {
-    MODULES.iter().map(|(key, ..)| *key).collect()
+    MODULES.iter().map(|module| module.key).collect()
 }
 
 /// Starts the imitation of a provider on an address such as `127.0.0.1:0`.
@@ -64,15 +120,17 @@ pub async fn start(key: &str, address: &str) -> io::Result<Running> {
 /// As [`start`].
 pub async fn start_with(key: &str, address: &str, settings: &Settings) -> io::Result<Running> {
     let unknown = || io::Error::new(io::ErrorKind::NotFound, format!("there is no sandbox for {key:?}"));
-    let (key, rules, build) = MODULES.iter().find(|(name, ..)| *name == key).ok_or_else(unknown)?;
+    let module = MODULES.iter().find(|module| module.key == key).ok_or_else(unknown)?;
     let inner = TcpListener::bind(address).await?;
     let origin = format!("http://{}", inner.local_addr()?);
-    let core = Arc::new(Core::new(origin.clone(), rules(), settings));
-    let provider = build(&core);
+    let core = Arc::new(Core::new(origin.clone(), (module.rules)(), settings));
+    let provider = (module.build)(&core);
 
     let rules = &core.oauth.rules;
     let mut urls = BTreeMap::new();
-    urls.insert("authorize".to_owned(), format!("{origin}{}", rules.authorize_path));
+    if !rules.authorize_path.is_empty() {
+        urls.insert("authorize".to_owned(), format!("{origin}{}", rules.authorize_path));
+    }
     if let Some(path) = rules.token_paths.first() {
         urls.insert("token".to_owned(), format!("{origin}{path}"));
     }
@@ -92,6 +150,8 @@ pub async fn start_with(key: &str, address: &str, settings: &Settings) -> io::Re
     }
     configuration.extend(provider.configuration.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
 
+    let credentials = provider.credentials.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    let (key, elements) = (module.key, module.elements);
     let (client_id, client_secret) = (core.oauth.client_id.clone(), core.oauth.client_secret.clone());
     let (api, controlled) = Controlled::new(Arc::clone(&core), provider);
     let controlled = Arc::new(controlled);
@@ -111,7 +171,18 @@ pub async fn start_with(key: &str, address: &str, settings: &Settings) -> io::Re
             tracing::warn!(%error, "a sandbox stopped serving");
         }
     });
-    Ok(Running { key, urls, configuration, client_id, client_secret, controlled, stop: stop.drop_guard(), server })
+    Ok(Running {
+        key,
+        elements,
+        urls,
+        configuration,
+        credentials,
+        client_id,
+        client_secret,
+        controlled,
+        stop: stop.drop_guard(),
+        server,
+    })
 }
 
 impl Running {

@@ -12,6 +12,7 @@ mod org;
 mod record;
 mod schema;
 mod seed;
+mod service;
 mod soql;
 mod store;
 mod time;
@@ -131,6 +132,7 @@ pub(crate) fn build(core: &Arc<Core>) -> Provider {
         router,
         urls: vec![("api", core.origin.clone())],
         configuration: vec![("base.url", core.origin.clone())],
+        credentials: Vec::new(),
         reset: Box::new(move || org.reset()),
         failure: failure::by_status,
     }

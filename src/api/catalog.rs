@@ -36,6 +36,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/elements/{element}/authentication-types", get(list_authentication_types))
         .route("/elements/{element}/authentication-types/{type}/configurations", get(list_authentication_configuration))
         .route("/elements/{element}/oauth/url", get(oauth::read_url).post(oauth::make_url))
+        .route("/elements/{element}/oauth/token", get(oauth::request_token))
 }
 
 /// What lists answer: headers about the page, and its rows.
@@ -134,8 +135,10 @@ async fn read_metadata(
 }
 
 async fn list_authentication_types(State(app): State<App>, Path(key): Path<String>) -> Result<Reply<Value>> {
-    let word = find_element(&app, &key)?.authentication.word();
-    Ok(Reply(json!({"defaultValue": word, "options": [{"value": word, "description": word}]})))
+    let element = find_element(&app, &key)?;
+    let options: Vec<Value> =
+        element.authentication.all().map(|(word, _)| json!({"value": word, "description": word})).collect();
+    Ok(Reply(json!({"defaultValue": element.authentication.usual_word(), "options": options})))
 }
 
 async fn list_authentication_configuration(
@@ -143,10 +146,10 @@ async fn list_authentication_configuration(
     Path((key, word)): Path<(String, String)>,
 ) -> Result<Reply<Vec<Value>>> {
     let element = find_element(&app, &key)?;
-    if element.authentication.word() != word {
+    if !element.authentication.all().any(|(known, _)| known == word) {
         return Err(Error::not_found("No authentication type found").into());
     }
-    Ok(Reply(entry::configuration(&element)))
+    Ok(Reply(entry::configuration_of(&element, &word)))
 }
 
 fn elements_of(catalog: &Catalog, hub: &str) -> Vec<Value> {

@@ -15,12 +15,14 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use tokio::time::{Duration, Instant};
 
+mod form;
+
 use super::{BASE, auth::Caller, error::Failure, extract::Deadline};
 use crate::{
     app::App,
     catalog::hub::RequestKind,
     error::{Error, Kind, Result},
-    gateway::{Answer, AnswerBody, Call, CallBody, Head},
+    gateway::{self, Answer, AnswerBody, Call, CallBody, Head},
     provider::Upload,
     upstream::ByteStream,
 };
@@ -71,23 +73,33 @@ async fn call_hub(
     };
     let root = public_root(&app, request.headers());
     let method = request.method().as_str().to_owned();
-    let query = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
+    let query: Vec<(String, String)> = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
         .map(|(name, value)| (name.into_owned(), value.into_owned()))
         .collect();
+    let explained = gateway::wants_explanation(&query)?;
     let headers = request.headers().clone();
     let reads = app.gateway.reads(&instance, hub.as_deref(), &method, &path);
     let (body, deadline) = match reads {
-        Some(RequestKind::Upload { part }) => {
+        // To explain an upload its file is not read.
+        Some(RequestKind::Upload { part }) if !explained => {
             let upload = upload(request, &part, app.config.server.upload_limit_bytes).await?;
             (CallBody::Upload(upload), Instant::now() + UPLOAD_TIME)
         }
         Some(RequestKind::Record | RequestKind::Object(_)) => {
             (CallBody::Json(read_json(request, &app).await?), deadline)
         }
-        Some(RequestKind::None) | None => (CallBody::Json(Value::Null), deadline),
+        Some(RequestKind::None | RequestKind::Upload { .. }) | None => (CallBody::Json(Value::Null), deadline),
     };
+    let instance_id = instance.id;
     let head = Head { instance, hub, method, path, query, headers, root, deadline };
-    Ok(respond(Box::pin(app.gateway.call(Call { head, body })).await?))
+    match Box::pin(app.gateway.call(Call { head, body })).await {
+        Ok(answer) => Ok(respond(answer)),
+        Err(error) => {
+            let mut response = Failure(error).into_response();
+            app.gateway.put_budgets(instance_id, response.headers_mut());
+            Ok(response)
+        }
+    }
 }
 
 /// The decoded segments below the base path; each is decoded once, after splitting, so `%2F` stays inside its segment.
@@ -106,7 +118,7 @@ fn segments(path: &str) -> Result<Vec<String>> {
 }
 
 /// The root of our own links: as configured, or as the caller addressed us.
-fn public_root(app: &App, headers: &HeaderMap) -> String {
+pub(super) fn public_root(app: &App, headers: &HeaderMap) -> String {
     let root = match &app.config.server.public_url {
         Some(url) => url.as_str().trim_end_matches('/').to_owned(),
         None => {
@@ -135,15 +147,19 @@ async fn upload(request: Request, part: &str, limit: Option<u64>) -> Result<Uplo
         )
         .with_detail("Content-Type", "should be multipart/form-data with a boundary")
     })?;
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let head = form::Head::default();
+    let seen = head.clone();
     let mut left = limit;
     let body = request.into_body().into_data_stream().map(move |chunk| {
         let chunk = chunk.map_err(std::io::Error::other)?;
         if let Some(left) = &mut left {
             *left = left.checked_sub(chunk.len() as u64).ok_or_else(|| std::io::Error::other(TooLarge))?;
         }
+        seen.record(&chunk);
         Ok::<Bytes, std::io::Error>(chunk)
     });
-    let mut form = multer::Multipart::new(body, boundary);
+    let mut form = multer::Multipart::new(body, boundary.as_str());
     loop {
         let field = form.next_field().await.map_err(|error| broken(&error))?;
         let Some(field) = field else {
@@ -154,6 +170,7 @@ async fn upload(request: Request, part: &str, limit: Option<u64>) -> Result<Uplo
             continue;
         }
         let content_type = field.content_type().map(ToString::to_string);
+        let likely_size = length.and_then(|length| head.file_size(&boundary, field.index(), length));
         // The form goes along with its field: dropping it would end the stream.
         let form = Arc::new(std::sync::Mutex::new(form));
         let stream: ByteStream = field
@@ -163,7 +180,7 @@ async fn upload(request: Request, part: &str, limit: Option<u64>) -> Result<Uplo
                 chunk
             })
             .boxed();
-        return Ok(Upload { stream, size: None, content_type });
+        return Ok(Upload { stream, size: None, likely_size, content_type, parts: None });
     }
 }
 

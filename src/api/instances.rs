@@ -56,7 +56,7 @@ pub(super) fn routes() -> Router<App> {
 
 /// Which instance a path means.
 #[derive(Clone, Copy)]
-enum Which<'a> {
+pub(super) enum Which<'a> {
     /// The one with this id.
     Id(&'a str),
     /// The one with this id, which must be of this element.
@@ -73,7 +73,7 @@ fn owner(caller: &Caller) -> Result<Owner, Error> {
 }
 
 /// The instance that is meant, as it is stored now, if the caller may see it.
-async fn target(app: &App, caller: &Caller, which: Which<'_>) -> Result<InstanceRecord, Error> {
+pub(super) async fn target(app: &App, caller: &Caller, which: Which<'_>) -> Result<InstanceRecord, Error> {
     let (id, element) = match which {
         Which::Own => {
             let instance = caller.instance.as_ref().ok_or_else(|| {

@@ -1,8 +1,9 @@
 //! One call to a provider, compiled: method, URL, query, headers, body, and how to read the answer.
 
-use http::Method;
+use http::{HeaderName, Method};
 
-use super::read::Node;
+pub use super::answer::{Answer, Format};
+use super::{read::Node, wait::Wait};
 use crate::mapping::{CompileError, Condition, Path, Reference, TextTemplate, ValueTemplate, condition::Match};
 
 /// Compiles the value of `node` with `compile`, noting its mistake with the right place.
@@ -17,6 +18,8 @@ pub enum CallPath {
     Template(TextTemplate),
     /// A path or URL the provider gave (`nextRecordsUrl`), which must stay on the host.
     Given(Reference),
+    /// A URL the provider gave, on any host the element may call.
+    Elsewhere(Reference),
 }
 
 /// The body of a call.
@@ -26,9 +29,11 @@ pub enum CallBody {
     None,
     /// JSON.
     Json(ValueTemplate),
+    /// XML, from an object whose only member is the root element.
+    Xml(ValueTemplate),
     /// `application/x-www-form-urlencoded`, from an object.
     Form(ValueTemplate),
-    /// `multipart/form-data`.
+    /// `multipart/form-data`, or `multipart/related` where the parts have no names.
     Multipart(Vec<Part>),
     /// The uploaded file's bytes alone.
     File,
@@ -37,40 +42,14 @@ pub enum CallBody {
 /// One part of a multipart body.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part {
-    /// Its name.
-    pub name: String,
+    /// Its name; parts of `multipart/related` have none.
+    pub name: Option<String>,
     /// What it holds: a JSON value, or the uploaded file.
     pub json: Option<ValueTemplate>,
+    /// The media type it announces; JSON, or bytes of no known type, when absent.
+    pub content_type: Option<TextTemplate>,
     /// The file name it announces.
     pub file_name: Option<TextTemplate>,
-}
-
-/// How an answer's body is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// As JSON (an empty body reads as null).
-    Json,
-    /// Not at all.
-    None,
-    /// Passed on to the caller as it comes.
-    Stream,
-}
-
-/// How an answer is understood.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
-    /// The format.
-    pub format: Format,
-    /// Where the record is, for operations on one record.
-    pub record: Path,
-    /// Where the list of items is.
-    pub items: Path,
-    /// Where an item's record is.
-    pub item: Path,
-    /// Items that are left out.
-    pub skip: Option<Match>,
-    /// Where the number of all items is, if the answer tells.
-    pub total: Option<Path>,
 }
 
 /// What follows a provider's error.
@@ -99,6 +78,33 @@ pub struct ErrorRule {
     pub then: Then,
 }
 
+/// An answer that is no failure although its status says so.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Accept {
+    /// Its status.
+    pub status: u16,
+    /// What the body must look like.
+    pub matches: Option<Match>,
+}
+
+/// A checksum of a body, in base64.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checksum {
+    /// MD5.
+    Md5,
+    /// SHA-256.
+    Sha256,
+}
+
+/// How long a signed link is good for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Presign {
+    /// Its longest life, and the usual one.
+    pub seconds: u64,
+    /// A time at which it has to end.
+    pub until: Option<ValueTemplate>,
+}
+
 /// One call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
@@ -118,14 +124,24 @@ pub struct Call {
     pub headers: Vec<(String, ValueTemplate)>,
     /// The body.
     pub body: CallBody,
+    /// Headers that carry a checksum of the body.
+    pub checksum: Vec<(HeaderName, Checksum)>,
+    /// A link that makes the call, in place of the call.
+    pub presign: Option<Presign>,
     /// How the answer is read.
     pub answer: Answer,
     /// Whether a repeat is harmless although the verb is not idempotent.
     pub repeatable: bool,
+    /// Whether it carries the instance's credentials, and the headers of every call.
+    pub authenticated: bool,
+    /// Answers that are read like a success whatever their status.
+    pub accept: Vec<Accept>,
     /// Uniform statuses that are no failure here.
     pub tolerate: Vec<u16>,
     /// Error rules that come before the element's.
     pub errors: Vec<ErrorRule>,
+    /// Until when it is made again.
+    pub wait: Option<Wait>,
 }
 
 const CALL_KEYS: &[&str] = &[
@@ -135,16 +151,24 @@ const CALL_KEYS: &[&str] = &[
     "host",
     "path",
     "pathFrom",
+    "urlFrom",
+    "authenticated",
+    "accept",
     "query",
     "headers",
     "json",
+    "xml",
+    "checksum",
+    "presign",
     "form",
     "multipart",
+    "related",
     "file",
     "answer",
     "repeatable",
     "tolerate",
     "errors",
+    "wait",
 ];
 
 impl Call {
@@ -162,10 +186,15 @@ impl Call {
                 query: Vec::new(),
                 headers: Vec::new(),
                 body: CallBody::None,
-                answer: read_answer(node.get("answer").as_ref()),
+                checksum: Vec::new(),
+                presign: None,
+                answer: node.get("answer").map_or_else(Answer::default, |place| Answer::read(&place)),
                 repeatable: true,
+                authenticated: true,
+                accept: Vec::new(),
                 tolerate: Vec::new(),
                 errors: Vec::new(),
+                wait: None,
             });
         }
         let method = node.require("method")?.word(&[
@@ -175,10 +204,20 @@ impl Call {
             ("PATCH", "PATCH"),
             ("DELETE", "DELETE"),
             ("OPTIONS", "OPTIONS"),
+            ("HEAD", "HEAD"),
+            ("PROPFIND", "PROPFIND"),
+            ("MKCOL", "MKCOL"),
+            ("COPY", "COPY"),
+            ("MOVE", "MOVE"),
         ])?;
-        let path = match node.get("pathFrom") {
-            Some(from) => CallPath::Given(compiled(&from, || Reference::compile(from.text().unwrap_or_default()))?),
-            None => {
+        let given = |key: &str| {
+            let from = node.get(key)?;
+            Some(compiled(&from, || Reference::compile(from.text().unwrap_or_default())))
+        };
+        let path = match (given("pathFrom"), given("urlFrom")) {
+            (Some(from), _) => CallPath::Given(from?),
+            (None, Some(from)) => CallPath::Elsewhere(from?),
+            (None, None) => {
                 let path = node.require("path")?;
                 let text = path.text()?;
                 if !text.starts_with('/') && !text.starts_with("{{") && !text.is_empty() {
@@ -196,11 +235,25 @@ impl Call {
             query: read_templates(node, "query"),
             headers: read_templates(node, "headers"),
             body: read_body(node)?,
-            answer: read_answer(node.get("answer").as_ref()),
+            checksum: read_checksum(node),
+            presign: node.get("presign").and_then(|place| read_presign(&place)),
+            answer: node.get("answer").map_or_else(Answer::default, |place| Answer::read(&place)),
             repeatable: node.flag("repeatable", false),
+            authenticated: node.flag("authenticated", true),
+            accept: read_accept(node),
             tolerate: node.get("tolerate").map_or_else(Vec::new, |list| statuses(&list)),
             errors: read_errors(node),
+            wait: node.get("wait").and_then(|wait| Wait::read(&wait)),
         })
+    }
+
+    /// Whether it carries the uploaded file (or a part of it).
+    pub fn carries_file(&self) -> bool {
+        match &self.body {
+            CallBody::File => true,
+            CallBody::Multipart(parts) => parts.iter().any(|part| part.json.is_none()),
+            CallBody::None | CallBody::Json(_) | CallBody::Xml(_) | CallBody::Form(_) => false,
+        }
     }
 
     /// Calls `visit` with every reference.
@@ -213,26 +266,56 @@ impl Call {
         }
         match &self.path {
             CallPath::Template(template) => template.references().for_each(&mut *visit),
-            CallPath::Given(reference) => visit(reference),
+            CallPath::Given(reference) | CallPath::Elsewhere(reference) => visit(reference),
         }
         for (_, template) in self.query.iter().chain(&self.headers) {
             template.visit(visit);
         }
         match &self.body {
-            CallBody::Json(template) | CallBody::Form(template) => template.visit(visit),
+            CallBody::Json(template) | CallBody::Xml(template) | CallBody::Form(template) => template.visit(visit),
             CallBody::Multipart(parts) => {
                 for part in parts {
                     if let Some(json) = &part.json {
                         json.visit(visit);
                     }
-                    if let Some(name) = &part.file_name {
-                        name.references().for_each(&mut *visit);
+                    for text in part.file_name.iter().chain(&part.content_type) {
+                        text.references().for_each(&mut *visit);
                     }
                 }
             }
             CallBody::None | CallBody::File => {}
         }
+        if let Some(until) = self.presign.as_ref().and_then(|presign| presign.until.as_ref()) {
+            until.visit(visit);
+        }
+        for test in self.answer.skip.iter().chain(&self.answer.only) {
+            test.visit(visit);
+        }
     }
+}
+
+fn read_checksum(node: &Node<'_>) -> Vec<(HeaderName, Checksum)> {
+    let Some(place) = node.get("checksum") else { return Vec::new() };
+    if node.get("file").is_some() || node.get("multipart").is_some() {
+        place.problem_hint("a file is not summed before it is sent", "leave `checksum` out");
+    }
+    let read = |(name, word): (&str, Node<'_>)| match HeaderName::from_bytes(name.as_bytes()) {
+        Ok(name) => Some((name, word.word(&[("md5", Checksum::Md5), ("sha256", Checksum::Sha256)])?)),
+        Err(_) => {
+            word.problem_hint(format!("`{name}` is not the name of a header"), "write it like Content-MD5");
+            None
+        }
+    };
+    place.members().into_iter().filter_map(read).collect()
+}
+
+fn read_presign(node: &Node<'_>) -> Option<Presign> {
+    node.object(&["seconds", "until"])?;
+    let until = match node.get("until") {
+        Some(until) => Some(compiled(&until, || ValueTemplate::compile(until.value))?),
+        None => None,
+    };
+    Some(Presign { seconds: node.require("seconds")?.number()?, until })
 }
 
 /// The `when` of a node.
@@ -254,25 +337,39 @@ pub(super) fn read_templates(node: &Node<'_>, key: &str) -> Vec<(String, ValueTe
 }
 
 fn read_body(node: &Node<'_>) -> Option<CallBody> {
-    let forms = ["json", "form", "multipart", "file"];
+    let forms = ["json", "xml", "form", "multipart", "related", "file"];
     if forms.iter().filter(|form| node.get(form).is_some()).count() > 1 {
-        node.problem_hint("has more than one body", "keep one of json, form, multipart, file");
+        node.problem_hint("has more than one body", "keep one of json, xml, form, multipart, related, file");
     }
     if let Some(json) = node.get("json") {
         return Some(CallBody::Json(compiled(&json, || ValueTemplate::compile(json.value))?));
+    }
+    if let Some(xml) = node.get("xml") {
+        if xml.map()?.len() != 1 {
+            xml.problem_hint("is no XML document", "give it exactly one member: the root element");
+        }
+        return Some(CallBody::Xml(compiled(&xml, || ValueTemplate::compile(xml.value))?));
     }
     if let Some(form) = node.get("form") {
         form.map()?;
         return Some(CallBody::Form(compiled(&form, || ValueTemplate::compile(form.value))?));
     }
     if let Some(parts) = node.get("multipart") {
-        return Some(CallBody::Multipart(parts.items().iter().filter_map(read_part).collect()));
+        return Some(CallBody::Multipart(parts.items().iter().filter_map(|part| read_part(part, true)).collect()));
+    }
+    if let Some(parts) = node.get("related") {
+        return Some(CallBody::Multipart(parts.items().iter().filter_map(|part| read_part(part, false)).collect()));
     }
     Some(if node.flag("file", false) { CallBody::File } else { CallBody::None })
 }
 
-fn read_part(node: &Node<'_>) -> Option<Part> {
-    node.object(&["name", "json", "file", "fileName"])?;
+/// Reads a part of a form, which has a name, or of `multipart/related`, which has none.
+fn read_part(node: &Node<'_>, named: bool) -> Option<Part> {
+    if named {
+        node.object(&["name", "json", "file", "fileName", "contentType"])?;
+    } else {
+        node.object(&["json", "file", "contentType"])?;
+    }
     let json = match node.get("json") {
         Some(json) => Some(compiled(&json, || ValueTemplate::compile(json.value))?),
         None if node.flag("file", false) => None,
@@ -281,11 +378,12 @@ fn read_part(node: &Node<'_>) -> Option<Part> {
             None
         }
     };
-    let file_name = match node.get("fileName") {
-        Some(name) => Some(compiled(&name, || TextTemplate::compile(name.text().unwrap_or_default()))?),
-        None => None,
+    let text = |key: &str| match node.get(key) {
+        Some(text) => compiled(&text, || TextTemplate::compile(text.text().unwrap_or_default())).map(Some),
+        None => Some(None),
     };
-    Some(Part { name: node.require_text("name")?, json, file_name })
+    let name = if named { Some(node.require_text("name")?) } else { None };
+    Some(Part { name, json, file_name: text("fileName")?, content_type: text("contentType")? })
 }
 
 /// A path member, `$` when absent.
@@ -294,34 +392,28 @@ pub(super) fn read_path(node: &Node<'_>, key: &str) -> Option<Path> {
     compiled(&place, || Path::compile(place.text().unwrap_or_default()))
 }
 
-fn read_answer(node: Option<&Node<'_>>) -> Answer {
-    let Some(node) = node else {
-        return Answer {
-            format: Format::Json,
-            record: Path::root(),
-            items: Path::root(),
-            item: Path::root(),
-            skip: None,
-            total: None,
-        };
-    };
-    node.object(&["format", "record", "items", "item", "skip", "total"]);
-    Answer {
-        format: node
-            .get("format")
-            .and_then(|format| {
-                format.word(&[("json", Format::Json), ("none", Format::None), ("stream", Format::Stream)])
-            })
-            .unwrap_or(Format::Json),
-        record: read_path(node, "record").unwrap_or_else(Path::root),
-        items: read_path(node, "items").unwrap_or_else(Path::root),
-        item: read_path(node, "item").unwrap_or_else(Path::root),
-        skip: node.get("skip").and_then(|skip| compiled(&skip, || Match::compile(skip.value))),
-        total: read_path(node, "total"),
-    }
+/// The calls under `key`: one, or a list.
+pub(super) fn read_calls(node: &Node<'_>, key: &str) -> Vec<Call> {
+    node.get(key)
+        .map_or_else(Vec::new, |list| list.one_or_many().iter().filter_map(|call| Call::read(call, &[])).collect())
 }
 
-fn statuses(node: &Node<'_>) -> Vec<u16> {
+fn read_accept(node: &Node<'_>) -> Vec<Accept> {
+    let read = |place: &Node<'_>| {
+        if place.value.is_number() {
+            return Some(Accept { status: u16::try_from(place.number()?).ok()?, matches: None });
+        }
+        place.object(&["status", "match"])?;
+        Some(Accept {
+            status: u16::try_from(place.require("status")?.number()?).ok()?,
+            matches: place.get("match").and_then(|test| compiled(&test, || Match::compile(test.value))),
+        })
+    };
+    node.get("accept").map_or_else(Vec::new, |list| list.one_or_many().iter().filter_map(read).collect())
+}
+
+/// A status, or a list of them.
+pub(super) fn statuses(node: &Node<'_>) -> Vec<u16> {
     node.one_or_many().iter().filter_map(|status| u16::try_from(status.number()?).ok()).collect()
 }
 

@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::read::Node;
+use super::{
+    authentication::{Authentication, Authentications},
+    read::Node,
+};
 
 /// One configuration entry of an element, as the contract's catalog lists it.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,86 +28,8 @@ pub struct ConfigurationEntry {
     pub hide_from_console: bool,
     /// The allowed values of a `COMBO`, each with its description.
     pub options: Vec<(String, String)>,
-}
-
-/// How the token endpoint wants the client's credentials.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientAuthentication {
-    /// `client_id` and `client_secret` in the form.
-    Body,
-    /// HTTP Basic.
-    Basic,
-}
-
-/// OAuth 2 with the authorization code grant, and what is particular about this provider.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OAuth2Spec {
-    /// Where the end user is sent; may hold `{configuration.key}` placeholders.
-    pub authorize_url: String,
-    /// Where codes and refresh tokens are exchanged.
-    pub token_url: String,
-    /// Where refresh tokens are exchanged, when elsewhere.
-    pub refresh_url: Option<String>,
-    /// Where tokens are revoked (RFC 7009).
-    pub revoke_url: Option<String>,
-    /// How the client authenticates.
-    pub client_authentication: ClientAuthentication,
-    /// What separates scopes.
-    pub scope_separator: String,
-    /// The scope asked for when neither caller nor configuration names one.
-    pub scope: Option<String>,
-    /// Further parameters of the authorize URL.
-    pub authorize_parameters: Vec<(String, String)>,
-    /// Further parameters of the code exchange.
-    pub token_parameters: Vec<(String, String)>,
-    /// Whether PKCE (S256) is used.
-    pub pkce: bool,
-    /// OAuth error codes that mean a dead grant, besides `invalid_grant`.
-    pub dead_errors: Vec<String>,
-    /// The access token's life in seconds when the token answer does not say.
-    pub default_lifetime_s: Option<u64>,
-    /// Members of the token answer that become instance configuration: (configuration key, member).
-    pub capture: Vec<(String, String)>,
-}
-
-/// Basic authentication from two configuration keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BasicSpec {
-    /// The configuration key of the user name.
-    pub username: String,
-    /// The configuration key of the password; may be absent in the instance.
-    pub password: String,
-}
-
-/// How calls to the provider are authenticated.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Authentication {
-    /// OAuth 2, bearer tokens.
-    OAuth2(Box<OAuth2Spec>),
-    /// HTTP Basic.
-    Basic(BasicSpec),
-    /// An API key in a header named here, from a configuration key; `prefix` precedes it.
-    ApiKey {
-        /// The header.
-        header: String,
-        /// What stands before the key.
-        prefix: String,
-        /// The configuration key.
-        key: String,
-    },
-    /// Nothing.
-    None,
-}
-
-impl Authentication {
-    /// The contract's word for it, in `authentication.type`.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::OAuth2(_) => "oauth2",
-            Self::Basic(_) => "basic",
-            Self::ApiKey { .. } | Self::None => "custom",
-        }
-    }
+    /// The authentications it belongs to, by their words; empty for all.
+    pub choices: Vec<String>,
 }
 
 /// A named root of provider URLs.
@@ -140,7 +65,7 @@ pub struct Identity {
     /// Its configuration entries.
     pub configuration: Vec<ConfigurationEntry>,
     /// How its calls are authenticated.
-    pub authentication: Authentication,
+    pub authentication: Authentications,
     /// Roots of its URLs.
     pub hosts: Vec<HostSpec>,
     /// Hosts it may call: exact names or `*.example.com`.
@@ -149,6 +74,10 @@ pub struct Identity {
     pub facts: Map<String, Value>,
     /// Published quotas, as they stand in the file.
     pub limits: Map<String, Value>,
+    /// How an app is registered at the provider and an account connected: steps for people.
+    pub setup: Vec<String>,
+    /// What is particular about this element: sentences for people.
+    pub quirks: Vec<String>,
 }
 
 impl Identity {
@@ -162,20 +91,22 @@ impl Identity {
         let mut hubs = vec![hub.clone()];
         hubs.extend(node.texts("alsoServedUnder"));
         let hosts = node.require("hosts").map_or_else(Vec::new, |hosts| read_hosts(&hosts));
+        let mut configuration: Vec<ConfigurationEntry> = node
+            .get("configuration")
+            .map_or_else(Vec::new, |list| list.items().iter().filter_map(read_entry).collect());
+        let authentication =
+            node.require("authentication").and_then(|place| Authentications::read(&place, &mut configuration));
         Self {
             id: node.require("id").and_then(|id| id.number()).map_or(0, |id| i64::try_from(id).unwrap_or(i64::MAX)),
             name: node.require_text("name").unwrap_or_default(),
             description: node.require_text("description").unwrap_or_default(),
             image: node.opt_text("image").unwrap_or_else(|| format!("elements/provider_{key}.png")),
-            configuration: node
-                .get("configuration")
-                .map_or_else(Vec::new, |list| list.items().iter().filter_map(read_entry).collect()),
-            authentication: node
-                .require("authentication")
-                .and_then(|place| read_authentication(&place))
-                .unwrap_or(Authentication::None),
+            configuration,
+            authentication: authentication.unwrap_or_else(|| Authentication::None.into()),
             egress: node.texts("egress").into(),
             facts: node.get("facts").and_then(|facts| facts.map().cloned()).unwrap_or_default(),
+            setup: node.texts("setup"),
+            quirks: node.texts("quirks"),
             limits: node.get("limits").and_then(|limits| limits.map().cloned()).unwrap_or_default(),
             hosts,
             hubs,
@@ -238,6 +169,7 @@ fn read_entry(node: &Node<'_>) -> Option<ConfigurationEntry> {
         "secret",
         "hideFromConsole",
         "options",
+        "for",
     ])?;
     let key = node.require_text("key")?;
     let options = node.get("options").map_or_else(Vec::new, |options| {
@@ -258,82 +190,8 @@ fn read_entry(node: &Node<'_>) -> Option<ConfigurationEntry> {
         default: node.opt_text("default"),
         secret: node.flag("secret", false),
         hide_from_console: node.flag("hideFromConsole", false),
+        choices: node.texts("for"),
         options,
         key,
-    })
-}
-
-fn read_authentication(node: &Node<'_>) -> Option<Authentication> {
-    #[derive(Clone, Copy)]
-    enum Word {
-        OAuth2,
-        Basic,
-        ApiKey,
-        None,
-    }
-    let word = node.require("type")?.word(&[
-        ("oauth2", Word::OAuth2),
-        ("basic", Word::Basic),
-        ("apiKey", Word::ApiKey),
-        ("none", Word::None),
-    ])?;
-    match word {
-        Word::OAuth2 => read_oauth2(node).map(|spec| Authentication::OAuth2(Box::new(spec))),
-        Word::Basic => {
-            node.object(&["type", "username", "password"])?;
-            Some(Authentication::Basic(BasicSpec {
-                username: node.opt_text("username").unwrap_or_else(|| "username".to_owned()),
-                password: node.opt_text("password").unwrap_or_else(|| "password".to_owned()),
-            }))
-        }
-        Word::ApiKey => {
-            node.object(&["type", "header", "prefix", "key"])?;
-            Some(Authentication::ApiKey {
-                header: node.require_text("header")?,
-                prefix: node.opt_text("prefix").unwrap_or_default(),
-                key: node.require_text("key")?,
-            })
-        }
-        Word::None => {
-            node.object(&["type"])?;
-            Some(Authentication::None)
-        }
-    }
-}
-
-fn read_oauth2(node: &Node<'_>) -> Option<OAuth2Spec> {
-    node.object(&[
-        "type",
-        "authorizeUrl",
-        "tokenUrl",
-        "refreshUrl",
-        "revokeUrl",
-        "clientAuthentication",
-        "scopeSeparator",
-        "scope",
-        "authorizeParameters",
-        "tokenParameters",
-        "pkce",
-        "deadErrors",
-        "defaultLifetimeSeconds",
-        "capture",
-    ])?;
-    Some(OAuth2Spec {
-        authorize_url: node.require_text("authorizeUrl")?,
-        token_url: node.require_text("tokenUrl")?,
-        refresh_url: node.opt_text("refreshUrl"),
-        revoke_url: node.opt_text("revokeUrl"),
-        client_authentication: node
-            .get("clientAuthentication")
-            .and_then(|word| word.word(&[("body", ClientAuthentication::Body), ("basic", ClientAuthentication::Basic)]))
-            .unwrap_or(ClientAuthentication::Body),
-        scope_separator: node.opt_text("scopeSeparator").unwrap_or_else(|| " ".to_owned()),
-        scope: node.opt_text("scope"),
-        authorize_parameters: node.text_map("authorizeParameters"),
-        token_parameters: node.text_map("tokenParameters"),
-        pkce: node.flag("pkce", false),
-        dead_errors: node.texts("deadErrors"),
-        default_lifetime_s: node.opt_number("defaultLifetimeSeconds"),
-        capture: node.text_map("capture"),
     })
 }

@@ -59,6 +59,8 @@ pub struct Field {
     pub computed: bool,
     /// Whether it only serves filters and is never answered.
     pub hidden: bool,
+    /// Whether an element that has no place for it need not say so.
+    pub optional: bool,
     /// What it is.
     pub description: String,
 }
@@ -120,6 +122,8 @@ pub struct Parameter {
     pub values: Vec<String>,
     /// What it does.
     pub description: String,
+    /// What the caller of a wrong value is told instead of the usual words.
+    pub message: Option<String>,
     /// A filter that this parameter means, with `{}` for its value: `createdDate >= {}`.
     pub filter: Option<String>,
 }
@@ -225,6 +229,8 @@ pub struct Resource {
     pub name: String,
     /// The model of its records.
     pub model: Option<String>,
+    /// Whether an element that lacks it need not say so.
+    pub optional: bool,
     /// Its operations.
     pub operations: Vec<Arc<HubOperation>>,
 }
@@ -249,6 +255,8 @@ pub struct Hub {
     pub description: String,
     /// Whether an instance may ask for the provider's own records (`response.model: native`).
     pub native: bool,
+    /// The parameters that every operation has beside its own.
+    pub parameters: Vec<Parameter>,
     /// The models by name.
     pub models: BTreeMap<String, Arc<Model>>,
     /// The resources by name.
@@ -258,7 +266,7 @@ pub struct Hub {
 impl Hub {
     /// Reads `hub.json`; resources are added by [`Hub::read_resource`].
     pub(super) fn read(node: &Node<'_>) -> Option<Self> {
-        node.object(&["id", "key", "name", "description", "native", "models", "extends"])?;
+        node.object(&["id", "key", "name", "description", "native", "parameters", "models", "extends"])?;
         let mut models = BTreeMap::new();
         if let Some(list) = node.get("models") {
             for (name, model) in list.members() {
@@ -271,6 +279,7 @@ impl Hub {
             name: node.require_text("name")?,
             description: node.require_text("description")?,
             native: node.flag("native", false),
+            parameters: read_parameters(node),
             models,
             resources: BTreeMap::new(),
         })
@@ -278,7 +287,7 @@ impl Hub {
 
     /// Reads one resource file into this hub.
     pub(super) fn read_resource(&mut self, node: &Node<'_>) -> Option<()> {
-        node.object(&["resource", "model", "operations"])?;
+        node.object(&["resource", "model", "optional", "operations"])?;
         let name = node.require_text("resource")?;
         let model = node.opt_text("model");
         if let Some(wanted) = &model
@@ -293,9 +302,18 @@ impl Hub {
         let operations = operations
             .members()
             .iter()
-            .filter_map(|(operation, place)| read_operation(&name, operation, model.as_deref(), place).map(Arc::new))
+            .filter_map(|(operation, place)| read_operation(&name, operation, model.as_deref(), place))
+            .map(|mut operation| {
+                let further = self.parameters.iter().filter(|common| {
+                    !operation.parameters.iter().any(|own| own.name.eq_ignore_ascii_case(&common.name))
+                });
+                let further: Vec<Parameter> = further.cloned().collect();
+                operation.parameters.extend(further);
+                Arc::new(operation)
+            })
             .collect();
-        self.resources.insert(name.clone(), Arc::new(Resource { name, model, operations }));
+        let optional = node.flag("optional", false);
+        self.resources.insert(name.clone(), Arc::new(Resource { name, model, optional, operations }));
         Some(())
     }
 
@@ -313,7 +331,7 @@ fn read_model(name: &str, node: &Node<'_>) -> Model {
             let (kind, detail) =
                 if place.value.is_string() { (place.clone(), None) } else { (place.require("type")?, Some(&place)) };
             if let Some(detail) = detail {
-                detail.object(&["type", "readOnly", "computed", "hidden", "description"])?;
+                detail.object(&["type", "readOnly", "computed", "hidden", "optional", "description"])?;
             }
             Some(Field {
                 name: field.to_owned(),
@@ -321,6 +339,7 @@ fn read_model(name: &str, node: &Node<'_>) -> Model {
                 read_only: detail.is_some_and(|detail| detail.flag("readOnly", false)),
                 computed: detail.is_some_and(|detail| detail.flag("computed", false)),
                 hidden: detail.is_some_and(|detail| detail.flag("hidden", false)),
+                optional: detail.is_some_and(|detail| detail.flag("optional", false)),
                 description: detail.and_then(|detail| detail.opt_text("description")).unwrap_or_default(),
             })
         })
@@ -372,9 +391,7 @@ fn read_operation(resource: &str, name: &str, model: Option<&str>, node: &Node<'
         aliases: node.texts("aliases"),
         paths: node.texts("paths"),
         summary: node.opt_text("summary").unwrap_or_default(),
-        parameters: node.get("parameters").map_or_else(Vec::new, |list| {
-            list.members().iter().filter_map(|(parameter, place)| read_parameter(parameter, place)).collect()
-        }),
+        parameters: read_parameters(node),
         request: node.get("request").and_then(|request| read_request(&request)).unwrap_or(RequestKind::None),
         answer: match answer {
             Answer::Record => AnswerKind::Record(of_model()),
@@ -418,8 +435,14 @@ fn read_request(node: &Node<'_>) -> Option<RequestKind> {
     ))
 }
 
+fn read_parameters(node: &Node<'_>) -> Vec<Parameter> {
+    node.get("parameters").map_or_else(Vec::new, |list| {
+        list.members().iter().filter_map(|(parameter, place)| read_parameter(parameter, place)).collect()
+    })
+}
+
 fn read_parameter(name: &str, node: &Node<'_>) -> Option<Parameter> {
-    node.object(&["in", "type", "required", "values", "description", "filter"])?;
+    node.object(&["in", "type", "required", "values", "description", "filter", "message"])?;
     Some(Parameter {
         name: name.to_owned(),
         location: node
@@ -443,5 +466,6 @@ fn read_parameter(name: &str, node: &Node<'_>) -> Option<Parameter> {
         values: node.texts("values"),
         description: node.opt_text("description").unwrap_or_default(),
         filter: node.opt_text("filter"),
+        message: node.opt_text("message"),
     })
 }

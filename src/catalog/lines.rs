@@ -8,7 +8,11 @@ use super::{
     operation::Context,
     read::{Node, nearest},
 };
-use crate::mapping::{Access, Codec, Line, Path, Plan, condition::Match, plan::Open};
+use crate::mapping::{
+    Access, Codec, Line, Path, Plan, ValueTemplate,
+    condition::Match,
+    plan::{Given, Open},
+};
 
 /// Reads `fields`, `open`, `ignored`, `unsupported`, `constants` of a resource file.
 ///
@@ -71,12 +75,27 @@ pub(super) fn read_lines(fields: &Node<'_>, model: Option<&Model>) -> Plan {
                 place.problem_hint(format!("the model `{}` has no field `{name}`", model.name), nearest(name, &known));
                 continue;
             }
-            if let Some(line) = read_line(name, &place, field) {
+            if place.get("value").is_some() {
+                plan.given.extend(read_given(name, &place, field));
+            } else if let Some(line) = read_line(name, &place, field) {
                 plan.lines.push(line);
             }
         }
     }
     plan
+}
+
+/// Reads a line whose value the call knows.
+fn read_given(name: &str, node: &Node<'_>, field: Option<&Field>) -> Option<Given> {
+    node.object(&["value"])?;
+    if field.is_some_and(|field| !field.read_only) {
+        node.problem_hint(
+            format!("`{name}` can be written, and a `value` only reads"),
+            "give it a path, or make the field readOnly in its model",
+        );
+    }
+    let place = node.get("value")?;
+    Some(Given { name: name.to_owned(), value: compiled(&place, || ValueTemplate::compile(place.value))? })
 }
 
 fn read_line(name: &str, node: &Node<'_>, field: Option<&Field>) -> Option<Line> {
@@ -176,6 +195,7 @@ fn hold_against(node: &Node<'_>, fields: &Node<'_>, plan: &Plan, model: &Model) 
     }
     for field in &model.fields {
         let mapped = field.computed
+            || field.optional
             // A line with a mistake of its own counts: the mistake is told.
             || fields.get(&field.name).is_some()
             || plan.open.as_ref().is_some_and(|open| open.field == field.name)

@@ -1,6 +1,9 @@
 //! Reads a set of files into a catalog, or says everything that is wrong with it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::Value;
 
@@ -11,12 +14,15 @@ use super::{
     element::Identity,
     hub::Hub,
     lines,
-    operation::{self, Context, Operation, read_filtering, read_paging},
+    operation::{self, Context, Operation, read_filtering, read_paging, read_step},
+    quota::Quota,
     read::{Node, Problem, Problems, nearest},
     routes::Routes,
     source::Files,
+    support::Unsupported,
+    walk::Walk,
 };
-use crate::mapping::{Path, Plan};
+use crate::mapping::{Path, Plan, condition::Match, xml::Vocabulary};
 
 /// Reads and compiles `files`.
 ///
@@ -138,7 +144,9 @@ fn inherit(key: &str, sets: &BTreeMap<String, FileSet>, problems: &Problems, dep
     }
     let mut merged = inherit(&base, sets, problems, depth + 1);
     // Examples are never inherited: they tell what this element does.
-    merged.retain(|name, _| !name.starts_with("examples/"));
+    let gone = resources_gone(own);
+    let kept = |value: &Value| !value.get("resource").and_then(Value::as_str).is_some_and(|name| gone.contains(name));
+    merged.retain(|name, (_, value)| !name.starts_with("examples/") && kept(value));
     for (name, (file, value)) in own {
         match merged.get_mut(name) {
             Some((known_file, known)) => {
@@ -150,7 +158,19 @@ fn inherit(key: &str, sets: &BTreeMap<String, FileSet>, problems: &Problems, dep
             }
         }
     }
+    if let Some(Value::Object(inline)) =
+        merged.get_mut("element.json").and_then(|(_, element)| element.get_mut("resources"))
+    {
+        inline.retain(|_, resource| !resource.is_null());
+    }
     merged
+}
+
+/// The resources that an element names with null: those in files of the element it extends are not its own.
+fn resources_gone(own: &FileSet) -> BTreeSet<&str> {
+    let inline = own.get("element.json").and_then(|(_, element)| element.get("resources")?.as_object());
+    let nulls = inline.into_iter().flatten().filter(|(_, resource)| resource.is_null());
+    nulls.map(|(name, _)| name.as_str()).collect()
 }
 
 /// Lays `over` above `under`: objects member by member, everything else whole; null takes a member away.
@@ -176,6 +196,7 @@ const ELEMENT_KEYS: &[&str] = &[
     "name",
     "description",
     "hub",
+    "nativeEnvelope",
     "alsoServedUnder",
     "image",
     "configuration",
@@ -184,14 +205,20 @@ const ELEMENT_KEYS: &[&str] = &[
     "egress",
     "facts",
     "limits",
+    "setup",
+    "quirks",
+    "quota",
     "headers",
+    "xml",
     "errors",
     "errorMessage",
     "errorCode",
     "addressing",
+    "lookups",
     "paging",
     "filtering",
     "clearing",
+    "unsupported",
     "patterns",
     "probe",
     "describe",
@@ -225,12 +252,19 @@ fn read_element(folder: &str, files: &FileSet, catalog: &Catalog, problems: &Pro
     }
     let (operations, plans) = read_resources(&node, &resources, hub);
     check_hosts(&node, &identity, &operations);
+    let unsupported = Unsupported::read(&node, &resources, hub);
+    unsupported.check(&node, &identity.key, hub, &|id| operations.contains_key(id));
     Some(Element {
         headers: read_templates(&node, "headers"),
+        xml: node.get("xml").and_then(|place| read_vocabulary(&place)),
         errors: read_errors(&node),
         error_message: read_paths(&node, "errorMessage"),
         error_code: read_paths(&node, "errorCode"),
+        quota: node.get("quota").and_then(|place| Quota::read(&place)),
         addressing: node.get("addressing").and_then(|place| Addressing::read(&place, &plans)),
+        lookups: node.get("lookups").map_or_else(Vec::new, |list| {
+            list.items().iter().enumerate().filter_map(|(index, step)| read_step(step, index)).collect()
+        }),
         probe: node.get("probe").and_then(|place| Call::read(&place, &[])),
         describe: node.get("describe").and_then(|place| read_describe(&place)),
         examples: read_examples(&node, files, problems),
@@ -238,10 +272,16 @@ fn read_element(folder: &str, files: &FileSet, catalog: &Catalog, problems: &Pro
             .iter()
             .map(|(name, node)| (name.clone(), (node.file().to_owned(), node.pointer().to_owned())))
             .collect(),
+        unsupported,
         operations,
         plans,
         identity,
     })
+}
+
+fn read_vocabulary(node: &Node<'_>) -> Option<Vocabulary> {
+    node.object(&["namespaces", "lists"])?;
+    Some(Vocabulary { namespaces: node.text_map("namespaces"), lists: node.texts("lists").into_iter().collect() })
 }
 
 fn read_paths(node: &Node<'_>, key: &str) -> Vec<Path> {
@@ -296,6 +336,7 @@ fn read_resources(
             paging: paging.clone(),
             filtering: filtering.clone(),
             clearing: element.get("clearing").map_or(Value::Null, |place| place.value.clone()),
+            envelope: element.opt_text("nativeEnvelope"),
         };
         if let Some((plan, read)) = operation::read_resource(node, &context) {
             plans.insert(name.clone(), plan);
@@ -310,7 +351,11 @@ fn read_resources(
 fn check_hosts(node: &Node<'_>, identity: &Identity, operations: &Operations) {
     let known: Vec<&str> = identity.hosts.iter().map(|host| host.name.as_str()).collect();
     for operation in operations.values() {
-        for call in operation.steps.iter().flat_map(|step| step.calls.iter().chain(&step.or_else)) {
+        for call in operation
+            .steps
+            .iter()
+            .flat_map(|step| step.calls.iter().chain(&step.or_else).chain(step.walk.iter().flat_map(Walk::all_calls)))
+        {
             if !known.contains(&call.host.as_str()) {
                 node.problem_hint(
                     format!("`{}` calls the host `{}`, which is not under `hosts`", operation.hub.id(), call.host),
@@ -322,7 +367,7 @@ fn check_hosts(node: &Node<'_>, identity: &Identity, operations: &Operations) {
 }
 
 fn read_describe(node: &Node<'_>) -> Option<Describe> {
-    node.object(&["objects", "names", "fields", "lines", "custom"])?;
+    node.object(&["objects", "names", "customObjects", "fields", "lines", "custom", "standard"])?;
     let call = |key: &str, extra: &[&str]| node.get(key).and_then(|place| Call::read(&place, extra));
     Some(Describe {
         objects: call("objects", &[]),
@@ -332,8 +377,17 @@ fn read_describe(node: &Node<'_>) -> Option<Describe> {
         },
         fields: call("fields", &[]),
         plan: node.get("lines").map(|lines| lines::read_lines(&lines, None)).unwrap_or_default(),
-        custom_objects: node.texts("custom"),
+        made_by_account: node.get("customObjects").and_then(|test| compiled(&test, || Match::compile(test.value))),
+        further_objects: node.texts("custom"),
+        standard: node.get("standard").map_or_else(Vec::new, |list| {
+            list.members().into_iter().map(|(object, fields)| (object.to_owned(), read_standard(&fields))).collect()
+        }),
     })
+}
+
+/// Fields by name, each with the contract's word for its type.
+fn read_standard(fields: &Node<'_>) -> Vec<(String, String)> {
+    fields.members().into_iter().filter_map(|(name, kind)| Some((name.to_owned(), kind.text()?.to_owned()))).collect()
 }
 
 fn read_examples(element: &Node<'_>, files: &FileSet, problems: &Problems) -> Vec<Example> {

@@ -3,12 +3,17 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    call::{Call, ErrorRule, compiled, read_errors, read_path, read_when},
+    call::{Call, ErrorRule, compiled, read_calls, read_errors, read_path, read_when},
     hub::{AnswerKind, HubOperation, Model, Resource},
     lines,
     read::Node,
+    session::{Session, read_session},
+    support,
+    wait::Complete,
+    walk::Walk,
 };
 use crate::mapping::{Condition, Path, Plan, Reference, Root, TextTemplate, ValueTemplate, condition::Match};
+use crate::query::{Operator, params::Parameter};
 
 /// How an element turns a uniform filter into its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +24,35 @@ pub enum Language {
     FilterGroups,
     /// An OData v4 `$filter`.
     Odata,
+    /// SQL-like conditions joined by AND, and nothing else.
+    Flat,
+    /// COQL conditions.
+    Coql,
+    /// A JSON tree of conditions.
+    ConditionTree,
+    /// Query parameters, by name.
+    Parameters,
+    /// Infix conditions: `name contains 'x' and modifiedTime > '2020-01-31T00:00:00'`.
+    Infix,
     /// Nothing is pushed down.
     None,
+}
+
+impl Language {
+    /// Its word in mapping files.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Soql => "soql",
+            Self::FilterGroups => "filterGroups",
+            Self::Odata => "odata",
+            Self::Flat => "flat",
+            Self::Coql => "coql",
+            Self::ConditionTree => "conditionTree",
+            Self::Parameters => "parameters",
+            Self::Infix => "infix",
+            Self::None => "none",
+        }
+    }
 }
 
 /// What happens to a filter (or an order) that cannot be pushed down.
@@ -46,11 +78,43 @@ pub struct Filtering {
     pub otherwise: Otherwise,
     /// A condition in the provider's own names that always holds.
     pub fixed: Option<String>,
+    /// The provider's names that it filters by; empty: all.
+    pub columns: Vec<String>,
     /// Whether the provider orders.
     pub orders: bool,
+    /// The provider's names that it orders by; empty: all.
+    pub order_columns: Vec<String>,
     /// Whether the texts of `IN` lists have to be in lower case, for providers that compare them so.
     pub lowercase_lists: bool,
+    /// The object a tree of conditions is about.
+    pub object: String,
+    /// Columns that such a tree compares whole.
+    pub terms: Vec<String>,
+    /// What the query parameters mean.
+    pub parameters: Vec<Parameter>,
 }
+
+impl Default for Filtering {
+    /// Nothing is pushed down; the gateway filters and orders.
+    fn default() -> Self {
+        Self {
+            language: Language::None,
+            operators: Vec::new(),
+            otherwise: Otherwise::Local { max: LOCAL_LIMIT },
+            fixed: None,
+            columns: Vec::new(),
+            orders: false,
+            order_columns: Vec::new(),
+            lowercase_lists: false,
+            object: String::new(),
+            terms: Vec::new(),
+            parameters: Vec::new(),
+        }
+    }
+}
+
+/// How many records the gateway filters for one page when the file names no bound.
+const LOCAL_LIMIT: u64 = 10_000;
 
 /// How the provider pages.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,10 +151,16 @@ pub struct Step {
     pub name: String,
     /// When it is taken.
     pub when: Option<Condition>,
+    /// Refusals after what the earlier steps told.
+    pub refuse: Vec<Refusal>,
     /// The calls, of which the first whose `when` holds is made.
     pub calls: Vec<Call>,
     /// Calls tried in turn while the one before found nothing (404).
     pub or_else: Vec<Call>,
+    /// How a large file is sent instead.
+    pub session: Option<Session>,
+    /// A walk, in place of a call.
+    pub walk: Option<Walk>,
 }
 
 /// An operation of an element.
@@ -108,10 +178,14 @@ pub struct Operation {
     pub filtering: Option<Filtering>,
     /// A call that only counts.
     pub count: Option<Call>,
+    /// Reads again what a list tells incompletely.
+    pub complete: Option<Complete>,
     /// Refusals.
     pub refuse: Vec<Refusal>,
     /// Whether missing parent folders of the target (or destination) are made.
     pub ensure_parents: bool,
+    /// The folder that listed records have to be below, for providers that look everywhere.
+    pub below: Option<TextTemplate>,
     /// Error rules that come before the element's.
     pub errors: Vec<ErrorRule>,
     /// The field lines.
@@ -120,8 +194,10 @@ pub struct Operation {
     pub defaults: Vec<(Path, ValueTemplate)>,
     /// What the provider calls the object.
     pub object: Option<TextTemplate>,
-    /// What of target, destination and select its templates use: root, member, whether its absence is no mistake.
+    /// What of target, destination, select and lookup its templates use: root, member, whether its absence is no mistake.
     pub needs: Vec<(Root, String, bool)>,
+    /// The member in which callers get the provider's own records, and may send them.
+    pub envelope: Option<String>,
 }
 
 impl Operation {
@@ -147,6 +223,8 @@ pub(super) struct Context<'a> {
     pub(super) filtering: Option<Filtering>,
     /// What a null is written as.
     pub(super) clearing: serde_json::Value,
+    /// The member in which callers get native records.
+    pub(super) envelope: Option<String>,
 }
 
 /// Reads a resource file: its plan and its operations.
@@ -186,6 +264,9 @@ pub(super) fn read_resource(node: &Node<'_>, context: &Context<'_>) -> Option<(A
             );
             continue;
         };
+        if support::is_declaration(&place) {
+            continue;
+        }
         let body = if place.value.is_string() {
             let wanted = place.text()?;
             match context.patterns.as_ref().and_then(|patterns| patterns.get(wanted)) {
@@ -218,8 +299,20 @@ pub(super) fn read_resource(node: &Node<'_>, context: &Context<'_>) -> Option<(A
     Some((plan, operations))
 }
 
-const OPERATION_KEYS: &[&str] =
-    &["paging", "filtering", "count", "refuse", "ensureParents", "orElse", "fields", "ignored", "model"];
+const OPERATION_KEYS: &[&str] = &[
+    "paging",
+    "filtering",
+    "count",
+    "complete",
+    "refuse",
+    "ensureParents",
+    "below",
+    "orElse",
+    "session",
+    "fields",
+    "ignored",
+    "model",
+];
 
 fn read_operation(
     node: &Node<'_>,
@@ -233,7 +326,15 @@ fn read_operation(
         list.items().iter().enumerate().filter_map(|(index, step)| read_step(step, index)).collect()
     } else {
         let call = Call::read(node, OPERATION_KEYS)?;
-        vec![Step { name: "call".to_owned(), when: None, calls: vec![call], or_else: read_calls(node, "orElse") }]
+        vec![Step {
+            name: "call".to_owned(),
+            when: None,
+            refuse: Vec::new(),
+            calls: vec![call],
+            or_else: read_calls(node, "orElse"),
+            session: read_session(node),
+            walk: None,
+        }]
     };
     if steps.is_empty() {
         node.problem_hint("has no steps", "add at least one");
@@ -257,13 +358,18 @@ fn read_operation(
         paging,
         filtering,
         count: node.get("count").and_then(|count| Call::read(&count, &[])),
-        refuse: node.get("refuse").map_or_else(Vec::new, |list| list.items().iter().filter_map(read_refusal).collect()),
+        complete: node.get("complete").and_then(|complete| Complete::read(&complete)),
+        refuse: read_refusals(node),
         ensure_parents: node.flag("ensureParents", false),
+        below: node
+            .get("below")
+            .and_then(|place| compiled(&place, || TextTemplate::compile(place.text().unwrap_or_default()))),
         errors: if node.get("steps").is_some() { read_errors(node) } else { Vec::new() },
         plan,
         defaults: Vec::new(),
         object: None,
         needs: Vec::new(),
+        envelope: context.envelope.clone(),
     };
     operation.needs = needs(&operation);
     Some(operation)
@@ -289,7 +395,7 @@ fn read_defaults(node: &Node<'_>) -> Vec<(Path, ValueTemplate)> {
 fn needs(operation: &Operation) -> Vec<(Root, String, bool)> {
     let mut needs: Vec<(Root, String, bool)> = Vec::new();
     let mut visit = |reference: &Reference| {
-        if matches!(reference.root, Root::Target | Root::Destination | Root::Select) {
+        if matches!(reference.root, Root::Target | Root::Destination | Root::Select | Root::Members | Root::Lookup) {
             match needs.iter_mut().find(|(root, key, _)| *root == reference.root && *key == reference.key) {
                 Some((_, _, optional)) => *optional &= reference.optional,
                 None => needs.push((reference.root, reference.key.clone(), reference.optional)),
@@ -300,38 +406,76 @@ fn needs(operation: &Operation) -> Vec<(Root, String, bool)> {
         if let Some(when) = &step.when {
             when.visit(&mut visit);
         }
+        for refusal in &step.refuse {
+            refusal.when.visit(&mut visit);
+        }
         for call in step.calls.iter().chain(&step.or_else) {
             call.visit(&mut visit);
+        }
+        if let Some(session) = &step.session {
+            session.visit(&mut visit);
+        }
+        if let Some(walk) = &step.walk {
+            walk.visit(&mut visit);
         }
     }
     for refusal in &operation.refuse {
         refusal.when.visit(&mut visit);
     }
+    operation.below.iter().flat_map(TextTemplate::references).for_each(&mut visit);
+    for given in &operation.plan.given {
+        given.value.visit(&mut visit);
+    }
     for next in operation.paging.iter().flat_map(|paging| &paging.next) {
         next.visit(&mut visit);
+    }
+    for call in operation.count.iter().chain(operation.complete.iter().map(|complete| &complete.call)) {
+        call.visit(&mut visit);
     }
     needs
 }
 
-fn read_calls(node: &Node<'_>, key: &str) -> Vec<Call> {
-    node.get(key)
-        .map_or_else(Vec::new, |list| list.one_or_many().iter().filter_map(|call| Call::read(call, &[])).collect())
-}
-
-fn read_step(node: &Node<'_>, index: usize) -> Option<Step> {
+pub(super) fn read_step(node: &Node<'_>, index: usize) -> Option<Step> {
     let name = node.opt_text("name").unwrap_or_else(|| format!("step{}", index + 1));
     if node.get("calls").is_some() {
-        node.object(&["name", "when", "calls", "orElse"])?;
+        node.object(&["name", "when", "refuse", "calls", "orElse", "session"])?;
         return Some(Step {
             name,
             when: read_when(node),
+            refuse: read_refusals(node),
             calls: read_calls(node, "calls"),
             or_else: read_calls(node, "orElse"),
+            session: read_session(node),
+            walk: None,
         });
     }
-    let mut call = Call::read(node, &["name", "orElse"])?;
+    if let Some(place) = node.get("walk") {
+        node.object(&["name", "when", "refuse", "walk"])?;
+        return Some(Step {
+            name,
+            when: read_when(node),
+            refuse: read_refusals(node),
+            calls: Vec::new(),
+            or_else: Vec::new(),
+            session: None,
+            walk: Some(Walk::read(&place)?),
+        });
+    }
+    let mut call = Call::read(node, &["name", "refuse", "orElse", "session"])?;
     let when = call.when.take();
-    Some(Step { name, when, calls: vec![call], or_else: read_calls(node, "orElse") })
+    Some(Step {
+        name,
+        when,
+        refuse: read_refusals(node),
+        calls: vec![call],
+        or_else: read_calls(node, "orElse"),
+        session: read_session(node),
+        walk: None,
+    })
+}
+
+fn read_refusals(node: &Node<'_>) -> Vec<Refusal> {
+    node.get("refuse").map_or_else(Vec::new, |list| list.items().iter().filter_map(read_refusal).collect())
 }
 
 fn read_refusal(node: &Node<'_>) -> Option<Refusal> {
@@ -359,20 +503,49 @@ pub(super) fn read_paging(node: &Node<'_>) -> Option<Paging> {
 
 /// Reads a `filtering` block over the element's default.
 pub(super) fn read_filtering(node: &Node<'_>, default: Option<&Filtering>) -> Option<Filtering> {
-    node.object(&["language", "operators", "otherwise", "max", "fixed", "orders", "lowercaseLists"])?;
+    node.object(&[
+        "language",
+        "operators",
+        "columns",
+        "otherwise",
+        "max",
+        "fixed",
+        "orders",
+        "lowercaseLists",
+        "object",
+        "terms",
+        "parameters",
+    ])?;
     let language = match node.get("language") {
         Some(place) => place.word(&[
             ("soql", Language::Soql),
             ("filterGroups", Language::FilterGroups),
             ("odata", Language::Odata),
+            ("flat", Language::Flat),
+            ("coql", Language::Coql),
+            ("conditionTree", Language::ConditionTree),
+            ("parameters", Language::Parameters),
+            ("infix", Language::Infix),
             ("none", Language::None),
         ])?,
         None => default.map_or(Language::None, |default| default.language),
     };
-    let max = node.opt_number("max").unwrap_or(10_000);
+    let max = node.opt_number("max").unwrap_or(LOCAL_LIMIT);
     let otherwise = match node.get("otherwise") {
         Some(place) => place.word(&[("local", Otherwise::Local { max }), ("refuse", Otherwise::Refuse)])?,
         None => default.map_or(Otherwise::Local { max }, |default| default.otherwise),
+    };
+    let mut terms = node.texts("terms");
+    if terms.is_empty()
+        && let Some(default) = default
+    {
+        terms.clone_from(&default.terms);
+    }
+    let parameters = match node.get("parameters") {
+        Some(place) => {
+            place.members().into_iter().filter_map(|(condition, name)| read_parameter(condition, &name)).collect()
+        }
+        None => default.map_or_else(Vec::new, |default| default.parameters.clone()),
     };
     let mut operators = node.texts("operators");
     if operators.is_empty()
@@ -380,12 +553,35 @@ pub(super) fn read_filtering(node: &Node<'_>, default: Option<&Filtering>) -> Op
     {
         operators.clone_from(&default.operators);
     }
+    let names = |key: &str, inherited: &dyn Fn(&Filtering) -> &Vec<String>| match node.get(key) {
+        Some(place) if place.value.is_array() => node.texts(key),
+        Some(_) => Vec::new(),
+        None => default.map_or_else(Vec::new, |default| inherited(default).clone()),
+    };
     Some(Filtering {
         language,
         operators,
         otherwise,
         fixed: node.opt_text("fixed").or_else(|| default.and_then(|default| default.fixed.clone())),
-        orders: node.flag("orders", default.is_some_and(|default| default.orders)),
+        columns: names("columns", &|default| &default.columns),
+        orders: match node.get("orders") {
+            Some(place) if place.value.is_array() => true,
+            _ => node.flag("orders", default.is_some_and(|default| default.orders)),
+        },
+        order_columns: names("orders", &|default| &default.order_columns),
         lowercase_lists: node.flag("lowercaseLists", default.is_some_and(|default| default.lowercase_lists)),
+        object: node.opt_text("object").or_else(|| default.map(|default| default.object.clone())).unwrap_or_default(),
+        terms,
+        parameters,
     })
+}
+
+/// Reads what a query parameter means: a column, and an operator after it (`=` when there is none).
+fn read_parameter(condition: &str, name: &Node<'_>) -> Option<Parameter> {
+    let (column, operator) = condition.split_once(' ').unwrap_or((condition, "="));
+    let Some(operator) = Operator::parse(operator.trim()) else {
+        name.problem_hint(format!("`{operator}` is not an operator"), "write it like `modified >=`");
+        return None;
+    };
+    Some(Parameter { column: column.to_owned(), operator, name: name.text()?.to_owned() })
 }

@@ -94,8 +94,10 @@ async fn serve(mut config: Config, json: bool) -> Result<ExitCode, Failure> {
     let visitor = Visitor::new(&app, &base_url, &user_secret, &organization_secret);
     let mut connected = Vec::new();
     for sandbox in &sandboxes {
-        if let Some(instance) = visitor.connect(&app, sandbox).await? {
-            connected.push(instance);
+        for element in sandbox.elements {
+            if let Some(instance) = visitor.connect(&app, element, sandbox).await? {
+                connected.push(instance);
+            }
         }
     }
     let report = Report {
@@ -114,16 +116,21 @@ async fn serve(mut config: Config, json: bool) -> Result<ExitCode, Failure> {
     outcome
 }
 
-/// Makes an element call the imitation instead of its provider, as the client that is registered there.
+/// Makes the elements of a provider call its imitation instead, as the client that is registered there.
 fn point_at(config: &mut Config, running: &Running) {
-    let element = config.elements.entry(running.key.to_owned()).or_default();
-    element.configuration.extend(running.configuration.clone());
-    for (key, value) in [
-        ("oauth.api.key", running.client_id.as_str()),
-        ("oauth.api.secret", running.client_secret.as_str()),
-        ("oauth.callback.url", CALLBACK),
-    ] {
-        element.configuration.insert(key.to_owned(), value.to_owned());
+    for key in running.elements {
+        let element = config.elements.entry((*key).to_owned()).or_default();
+        element.configuration.extend(running.configuration.clone());
+        if !running.credentials.is_empty() {
+            continue;
+        }
+        for (key, value) in [
+            ("oauth.api.key", running.client_id.as_str()),
+            ("oauth.api.secret", running.client_secret.as_str()),
+            ("oauth.callback.url", CALLBACK),
+        ] {
+            element.configuration.insert(key.to_owned(), value.to_owned());
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::{Gateway, invoke, link, page};
+use super::{Gateway, explain::wants_explanation, invoke, link, page};
 use crate::{
     catalog::{
         Element, Found, Hub, HubOperation, Operation,
@@ -112,12 +112,7 @@ impl Gateway {
         method: &str,
         path: &[String],
     ) -> Result<Resolved> {
-        if instance.disabled {
-            return Err(Error::new(
-                Kind::Forbidden,
-                "This instance is disabled; enable it with PUT /instances/{id}/enabled",
-            ));
-        }
+        enabled(instance)?;
         let catalog = self.catalog.load();
         let element = catalog.element(&instance.element_key).cloned().ok_or_else(|| {
             Error::new(
@@ -158,7 +153,9 @@ impl Gateway {
     /// # Errors
     /// What the caller got wrong, or what the provider said, in uniform terms.
     pub async fn call(&self, call: Call) -> Result<Answer> {
-        if let Some(answer) = self.built_in(&call.head).await? {
+        let explain = wants_explanation(&call.head.query)?;
+        let built_in = if explain { self.explain_built_in(&call.head)? } else { self.built_in(&call.head).await? };
+        if let Some(answer) = built_in {
             return Ok(answer);
         }
         let resolved =
@@ -166,6 +163,11 @@ impl Gateway {
         let operation = supported(&resolved.element, &resolved.operation)?;
         let connection = self.connector.connection(&resolved.element, &call.head.instance)?;
         let instance_id = call.head.instance.id;
+        if explain {
+            let mut answer = self.explain(call, &resolved, operation, &connection)?;
+            put(&mut answer.headers, "elements-element-instance-id", &instance_id.to_string());
+            return Ok(answer);
+        }
         let mut answer = match &resolved.operation.answer {
             AnswerKind::File => Box::pin(self.carry_out(call, &resolved, operation, connection)).await?,
             _ if resolved.operation.is_read() => {
@@ -174,7 +176,17 @@ impl Gateway {
             _ => self.write_past_cache(call, &resolved, operation, connection).await?,
         };
         put(&mut answer.headers, "elements-element-instance-id", &instance_id.to_string());
+        self.put_budgets(instance_id, &mut answer.headers);
         Ok(answer)
+    }
+
+    /// Puts what the provider reported last of the instance's quota into the headers of an answer.
+    pub fn put_budgets(&self, instance_id: i64, headers: &mut HeaderMap) {
+        for (name, value) in self.engine.budgets(instance_id) {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(name, value);
+            }
+        }
     }
 
     /// Carries the call out at the provider.
@@ -194,7 +206,7 @@ impl Gateway {
         let _slot = self.slots.enter(instance.id, deadline).await?;
         let outcome = tokio::time::timeout_at(
             deadline,
-            self.engine.run(&resolved.element, &connection, prepared.invocation, prepared.upload),
+            Box::pin(self.engine.run(&resolved.element, &connection, prepared.invocation, prepared.upload)),
         )
         .await
         .map_err(|_| Error::new(Kind::ProviderTimeout, "The provider did not answer in time"))??;
@@ -231,6 +243,17 @@ impl Gateway {
     }
 }
 
+/// Refuses a disabled instance.
+pub(super) fn enabled(instance: &InstanceRecord) -> Result<()> {
+    if instance.disabled {
+        return Err(Error::new(
+            Kind::Forbidden,
+            "This instance is disabled; enable it with PUT /instances/{id}/enabled",
+        ));
+    }
+    Ok(())
+}
+
 /// The element's operation, or a clear word that it has none.
 fn supported(element: &Element, operation: &HubOperation) -> Result<Arc<Operation>> {
     element.operation(&operation.id()).cloned().ok_or_else(|| {
@@ -240,7 +263,8 @@ fn supported(element: &Element, operation: &HubOperation) -> Result<Arc<Operatio
         } else {
             format!("{} ({})", operation.id(), summary.to_lowercase())
         };
-        Error::new(Kind::Unsupported, format!("The element `{}` does not support {what}", element.key))
+        let why = element.unsupported.reason(operation).map(|why| format!(": {why}")).unwrap_or_default();
+        Error::new(Kind::Unsupported, format!("The element `{}` does not support {what}{why}", element.key))
     })
 }
 

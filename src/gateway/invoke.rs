@@ -93,7 +93,9 @@ pub(super) fn prepare(sealer: &Sealer, call: Call, resolved: &Resolved, operatio
             (Value::Null, Some(upload))
         }
     };
-    if matches!(hub.request, RequestKind::Upload { .. }) && upload.is_none() {
+    // What is only explained needs no file.
+    let explained = super::wants_explanation(&head.query)?;
+    if matches!(hub.request, RequestKind::Upload { .. }) && upload.is_none() && !explained {
         return Err(Error::new(
             Kind::UnsupportedMediaType,
             "An upload needs a multipart/form-data body with a part `file`",
@@ -106,6 +108,7 @@ pub(super) fn prepare(sealer: &Sealer, call: Call, resolved: &Resolved, operatio
         }
     }
     let keep_nulls = configured("filter.response.nulls").is_some_and(|text| text.eq_ignore_ascii_case("false"));
+    let paths = !view.without.contains(&"path");
     Ok(Prepared {
         view,
         remark: left_as_they_are(&operation, &body, native),
@@ -128,6 +131,7 @@ pub(super) fn prepare(sealer: &Sealer, call: Call, resolved: &Resolved, operatio
             local_filter,
             order,
             page,
+            paths,
             keep_nulls,
         },
     })
@@ -191,10 +195,9 @@ fn parameters(declared: &[Parameter], raw: &Raw<'_>, given: &HeaderMap) -> Resul
 
 fn typed(parameter: &Parameter, text: &str) -> Result<Value> {
     let wrong = |wanted: &str| {
-        Error::bad_request(format!(
-            "An invalid value was used for the parameter `{}`: `{text}` is not {wanted}",
-            parameter.name
-        ))
+        Error::bad_request(parameter.message.clone().unwrap_or_else(|| {
+            format!("An invalid value was used for the parameter `{}`: `{text}` is not {wanted}", parameter.name)
+        }))
         .with_detail(parameter.name.clone(), format!("should be {wanted}"))
     };
     let value = match parameter.kind {
@@ -215,7 +218,7 @@ fn typed(parameter: &Parameter, text: &str) -> Result<Value> {
         .ok_or_else(|| wrong(&format!("one of {}", parameter.values.join(", "))))
 }
 
-fn read_flag(text: &str) -> Option<bool> {
+pub(super) fn read_flag(text: &str) -> Option<bool> {
     match text.trim().to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" => Some(true),
         "false" | "0" | "no" => Some(false),

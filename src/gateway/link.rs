@@ -9,7 +9,7 @@ use super::{
     call::{Answer, Call, CallBody, Head, Resolved},
 };
 use crate::{
-    catalog::hub::AnswerKind,
+    catalog::hub::{AnswerKind, TargetKind},
     error::{Error, Kind, Result},
     provider::Invocation,
     store::InstanceRecord,
@@ -37,7 +37,9 @@ pub(super) struct Wanted {
 impl Wanted {
     /// What a link asked for by this call leads to, if it asks for one.
     pub(super) fn of(resolved: &Resolved, invocation: &Invocation) -> Option<Self> {
-        let is_link = matches!(&resolved.operation.answer, AnswerKind::Record(model) if model == "link");
+        let is_link = matches!(&resolved.operation.answer, AnswerKind::Record(model) if model == "link")
+            // Only a file can be downloaded.
+            && resolved.operation.target.as_ref().is_none_or(|target| target.kind != TargetKind::Folder);
         is_link.then(|| Self {
             instance: 0,
             id: invocation.path.iter().find(|(name, _)| name == "id").map(|(_, id)| id.clone()),

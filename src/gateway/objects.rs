@@ -2,17 +2,23 @@
 
 use http::HeaderMap;
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
 use super::{
     Gateway,
-    call::{Answer, Head, json as answer, put},
+    call::{Answer, Head, enabled, json as answer, put},
 };
 use crate::{
-    catalog::{Element, hub::AnswerKind},
+    catalog::{Describe, Element, hub::AnswerKind},
     error::{Error, Kind, Result},
     mapping::{Plan, time},
-    provider::{Connection, FieldDescription},
+    openapi::Object,
+    provider::{Connection, FieldDescription, ObjectName},
+    store::InstanceRecord,
 };
+
+/// The largest number of an account's objects in one description of its API.
+const DESCRIBED_OBJECTS: usize = 50;
 
 impl Gateway {
     /// Answers a call that no mapping describes.
@@ -29,19 +35,14 @@ impl Gateway {
         }
     }
 
-    fn connected(&self, call: &Head) -> Result<(std::sync::Arc<Element>, Connection)> {
+    pub(super) fn connected(&self, call: &Head) -> Result<(std::sync::Arc<Element>, Connection)> {
         let element = self.connector.element(&call.instance.element_key)?;
         let connection = self.connector.connection(&element, &call.instance)?;
         Ok((element, connection))
     }
 
     async fn ping(&self, call: &Head) -> Result<Answer> {
-        if call.instance.disabled {
-            return Err(Error::new(
-                Kind::Forbidden,
-                "This instance is disabled; enable it with PUT /instances/{id}/enabled",
-            ));
-        }
+        enabled(&call.instance)?;
         let (element, connection) = self.connected(call)?;
         self.engine.probe(&element, &connection, call.deadline).await?;
         let now = time::rfc3339(self.clock.now());
@@ -53,7 +54,7 @@ impl Gateway {
         let (element, connection) = self.connected(call)?;
         let resources = listed_resources(&element);
         let mut objects: Vec<(String, &str)> = resources.into_iter().map(|name| (name, "ceCanonical")).collect();
-        for name in self.engine.objects(&element, &connection, call.deadline).await? {
+        for ObjectName { name, .. } in self.engine.objects(&element, &connection, call.deadline).await? {
             if !objects.iter().any(|(known, _)| *known == name) {
                 objects.push((name, "vendor"));
             }
@@ -72,18 +73,43 @@ impl Gateway {
         Ok(answer(&Value::Array(list), headers))
     }
 
+    /// The objects of an instance's account with their fields, for documentation: those `wanted` names, else those the account
+    /// made itself; at most [`DESCRIBED_OBJECTS`]. Empty for an element that cannot describe.
+    ///
+    /// # Errors
+    /// What the provider said; a wanted object that it does not have.
+    pub async fn described_objects(
+        &self,
+        instance: &InstanceRecord,
+        wanted: &[String],
+        deadline: Instant,
+    ) -> Result<Vec<Object>> {
+        let element = self.connector.element(&instance.element_key)?;
+        if element.describe.as_ref().is_none_or(|describe| describe.fields.is_none()) {
+            return Ok(Vec::new());
+        }
+        let connection = self.connector.connection(&element, instance)?;
+        let names: Vec<String> = if wanted.is_empty() {
+            let all = self.engine.objects(&element, &connection, deadline).await?;
+            all.into_iter().filter(|object| object.custom).map(|object| object.name).collect()
+        } else {
+            wanted.to_vec()
+        };
+        let mut objects = Vec::new();
+        for name in names.into_iter().take(DESCRIBED_OBJECTS) {
+            let fields = self.engine.describe(&element, &connection, &name, deadline).await?;
+            if fields.is_empty() {
+                return Err(Error::not_found(format!("No metadata found for the object `{name}`")));
+            }
+            objects.push(Object { name, fields });
+        }
+        Ok(objects)
+    }
+
     async fn metadata(&self, call: &Head, name: &str) -> Result<Answer> {
         let (element, connection) = self.connected(call)?;
-        if element.describe.is_none() {
-            return Err(Error::new(Kind::Unsupported, format!("The element `{}` has no objects", element.key)));
-        }
-        let resource = element.plans.iter().find(|(resource, _)| resource.eq_ignore_ascii_case(name));
-        let (object, plan) = match resource {
-            Some((resource, plan)) => {
-                (native_object(&element, resource).unwrap_or_else(|| name.to_owned()), Some(plan))
-            }
-            None => (name.to_owned(), None),
-        };
+        describe_of(&element)?;
+        let (object, plan) = object_of(&element, name);
         let fields = self.engine.describe(&element, &connection, &object, call.deadline).await?;
         if fields.is_empty() {
             return Err(Error::not_found(format!("No metadata found for the object `{name}`")));
@@ -95,9 +121,26 @@ impl Gateway {
         let fields: Vec<Value> = fields
             .iter()
             .filter(|field| field.custom || !custom_only)
-            .map(|field| Value::Object(described(field, plan.map(AsRef::as_ref))))
+            .flat_map(|field| described(field, plan.map(AsRef::as_ref)))
+            .map(Value::Object)
             .collect();
         Ok(answer(&json!({ "fields": fields }), HeaderMap::new()))
+    }
+}
+
+/// How the element describes objects.
+pub(super) fn describe_of(element: &Element) -> Result<&Describe> {
+    element
+        .describe
+        .as_ref()
+        .ok_or_else(|| Error::new(Kind::Unsupported, format!("The element `{}` has no objects", element.key)))
+}
+
+/// The provider's object behind a name, which may be that of a resource; then also how its records are read.
+pub(super) fn object_of<'e>(element: &'e Element, name: &str) -> (String, Option<&'e std::sync::Arc<Plan>>) {
+    match element.plans.iter().find(|(resource, _)| resource.eq_ignore_ascii_case(name)) {
+        Some((resource, plan)) => (native_object(element, resource).unwrap_or_else(|| name.to_owned()), Some(plan)),
+        None => (name.to_owned(), None),
     }
 }
 
@@ -126,19 +169,23 @@ fn native_object(element: &Element, resource: &str) -> Option<String> {
     operation.object.as_ref()?.render(&Nothing).ok().flatten()
 }
 
-/// A field in the contract's shape, with the uniform name where a line has one.
-fn described(field: &FieldDescription, plan: Option<&Plan>) -> Map<String, Value> {
-    let mut record = field.record.clone();
-    let line = plan.and_then(|plan| plan.lines.iter().find(|line| line.column.eq_ignore_ascii_case(&field.name)));
-    let open = plan.and_then(|plan| plan.open.as_ref()).filter(|_| field.custom);
-    let path = match (line, open) {
-        (Some(line), _) => line.name.clone(),
-        (None, Some(open)) => format!("{}.{}", open.field, field.name),
-        (None, None) => field.name.clone(),
-    };
-    record.insert("path".to_owned(), Value::String(path));
-    for name in ["mask", "format"] {
-        record.entry(name).or_insert(Value::Null);
+/// A field in the contract's shape, under each uniform name that a line gives it.
+fn described(field: &FieldDescription, plan: Option<&Plan>) -> Vec<Map<String, Value>> {
+    let lines = plan.into_iter().flat_map(|plan| &plan.lines);
+    let mut paths: Vec<String> =
+        lines.filter(|line| line.column.eq_ignore_ascii_case(&field.name)).map(|line| line.name.clone()).collect();
+    paths.dedup();
+    if paths.is_empty() {
+        let open = plan.and_then(|plan| plan.open.as_ref()).filter(|_| field.custom);
+        paths.push(open.map_or_else(|| field.name.clone(), |open| format!("{}.{}", open.field, field.name)));
     }
-    record
+    let under = |path: String| {
+        let mut record = field.record.clone();
+        record.insert("path".to_owned(), Value::String(path));
+        for name in ["mask", "format"] {
+            record.entry(name).or_insert(Value::Null);
+        }
+        record
+    };
+    paths.into_iter().map(under).collect()
 }

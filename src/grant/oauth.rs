@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
+use super::revoke::Revocation;
 use crate::error::{Error, Result};
 
 /// How the client authenticates at the token endpoint.
@@ -19,24 +20,43 @@ pub enum ClientAuth {
     Basic,
 }
 
+/// How the first tokens are got.
+#[derive(Clone, Default)]
+pub enum Grant {
+    /// An authorization code is exchanged.
+    #[default]
+    Code,
+    /// The client's id and secret are enough.
+    ClientCredentials,
+    /// User name and password.
+    Password {
+        /// The user name.
+        username: String,
+        /// The password.
+        password: SecretString,
+    },
+}
+
 /// One client at one provider.
 #[derive(Clone)]
 pub struct OAuth2 {
+    /// How the first tokens are got.
+    pub grant: Grant,
     /// Where the end user is sent.
     pub authorize_url: String,
     /// Where codes are exchanged.
     pub token_url: String,
     /// Where refresh tokens are exchanged, when elsewhere.
     pub refresh_url: Option<String>,
-    /// Where tokens are revoked (RFC 7009).
-    pub revoke_url: Option<String>,
+    /// How tokens are given back.
+    pub revocation: Option<Revocation>,
     /// How the client authenticates.
     pub client_auth: ClientAuth,
     /// What separates scopes.
     pub scope_separator: String,
     /// Further parameters of the authorize URL.
     pub authorize_params: Vec<(String, String)>,
-    /// Further parameters of the code exchange.
+    /// Further parameters of the calls that get the first tokens.
     pub token_params: Vec<(String, String)>,
     /// The client id.
     pub client_id: String,
@@ -61,10 +81,11 @@ pub struct OAuth2 {
 impl Default for OAuth2 {
     fn default() -> Self {
         Self {
+            grant: Grant::Code,
             authorize_url: String::new(),
             token_url: String::new(),
             refresh_url: None,
-            revoke_url: None,
+            revocation: None,
             client_auth: ClientAuth::Body,
             scope_separator: " ".to_owned(),
             authorize_params: Vec::new(),
@@ -106,9 +127,7 @@ impl OAuth2 {
         if let Some(uri) = &self.redirect_uri {
             params.push(("redirect_uri", uri.clone()));
         }
-        if let Some(scope) = self.scope.as_deref().map(|scope| self.joined(scope)).filter(|scope| !scope.is_empty()) {
-            params.push(("scope", scope));
-        }
+        params.extend(self.asked_scope().map(|scope| ("scope", scope)));
         if !state.is_empty() {
             params.push(("state", state.to_owned()));
         }
@@ -123,6 +142,27 @@ impl OAuth2 {
         }
         url.query_pairs_mut().extend_pairs(params);
         Ok(url)
+    }
+
+    /// The scope asked for, as the provider wants it written.
+    fn asked_scope(&self) -> Option<String> {
+        self.scope.as_deref().map(|scope| self.joined(scope)).filter(|scope| !scope.is_empty())
+    }
+
+    /// What gets tokens by the instance's own keys, without any end user; `None` when that takes a code.
+    pub(super) fn keys_form(&self) -> Option<Vec<(&str, String)>> {
+        let mut form = match &self.grant {
+            Grant::Code => return None,
+            Grant::ClientCredentials => vec![("grant_type", "client_credentials".to_owned())],
+            Grant::Password { username, password } => vec![
+                ("grant_type", "password".to_owned()),
+                ("username", username.clone()),
+                ("password", password.expose_secret().to_owned()),
+            ],
+        };
+        form.extend(self.asked_scope().map(|scope| ("scope", scope)));
+        form.extend(self.token_params.iter().map(|(name, value)| (name.as_str(), value.clone())));
+        Some(form)
     }
 
     /// The scope with the provider's separator, however the caller separated it.

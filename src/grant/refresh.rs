@@ -24,6 +24,15 @@ const STORE_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// The test's hook said that the process dies here.
 struct Crashed;
 
+/// How new tokens are got.
+#[derive(Clone, Copy)]
+enum Means<'a> {
+    /// By the refresh token.
+    Refresh(&'a SecretString),
+    /// By the instance's own keys.
+    Keys,
+}
+
 /// What one turn of the protocol came to.
 enum Turn {
     Done(Result<Access>),
@@ -71,7 +80,11 @@ impl Inner {
         // What is left to those who come for a token that is due, but works.
         let old = access.clone().filter(|access| !forced && timing::works(access.expires_at, now));
 
-        let Some(refresh) = row.refresh.as_ref() else { return self.without_refresh_token(&row, old, forced).await };
+        let means = match row.refresh.as_ref() {
+            Some(refresh) => Means::Refresh(refresh),
+            None if oauth.keys_form().is_some() => Means::Keys,
+            None => return self.without_refresh_token(&row, old, forced).await,
+        };
         if forced && !*charged {
             *charged = true;
             if let Some(access) = access.filter(|_| !self.forced.take(id, now)) {
@@ -96,7 +109,7 @@ impl Inner {
         self.step(Step::BeforeIntent)?;
         let lease = self.store.begin_refresh(id, row.generation, &self.owner, self.settings.lease).await;
         match lease {
-            Ok(Some(lease)) => self.spend(&row, refresh, lease, old, oauth).await,
+            Ok(Some(lease)) => self.spend(&row, means, lease, old, oauth).await,
             Ok(None) => Ok(Turn::Again),
             Err(error) => done(self.fall_back(id, old, now + TimeDelta::seconds(1), error)),
         }
@@ -130,19 +143,19 @@ impl Inner {
     async fn spend(
         &self,
         row: &GrantRecord,
-        refresh: &SecretString,
+        means: Means<'_>,
         lease: Lease,
         old: Option<Access>,
         oauth: &OAuth2,
     ) -> Result<Turn, Crashed> {
         let (id, mut uncertain) = (row.instance_id, lease.uncertain);
         self.step(Step::AfterIntent)?;
-        let mut called = self.call(refresh, oauth).await;
+        let mut called = self.call(means, oauth).await;
         if !uncertain && matches!(called, Err(Failure::Down { lost: true, .. })) {
             // R6: whether the token was spent is not known. Providers with a grace period answer a repeat.
             self.step(Step::BeforeReplay)?;
             uncertain = true;
-            called = self.call(refresh, oauth).await;
+            called = self.call(means, oauth).await;
         }
         self.step(Step::AfterProviderAnswer)?;
         let failure = match called {
@@ -194,11 +207,16 @@ impl Inner {
         done(self.fall_back(id, old, next.unwrap_or(now + TimeDelta::seconds(1)), error))
     }
 
-    async fn call(&self, refresh: &SecretString, oauth: &OAuth2) -> Result<token::Answer, Failure> {
+    async fn call(&self, means: Means<'_>, oauth: &OAuth2) -> Result<token::Answer, Failure> {
+        let deadline = Instant::now() + self.settings.token_timeout;
+        let Means::Refresh(refresh) = means else { return self.by_keys(oauth, deadline).await };
         let form = [("grant_type", "refresh_token"), ("refresh_token", refresh.expose_secret())];
         let url = oauth.refresh_endpoint().map_err(Failure::Blocked)?;
-        let deadline = Instant::now() + self.settings.token_timeout;
-        token::call(&*self.transport, &self.clock, oauth, url, &form, deadline).await
+        match token::call(&*self.transport, &self.clock, oauth, url, &form, deadline).await {
+            // The keys still stand, whatever became of the refresh token.
+            Err(Failure::Dead(_)) if oauth.keys_form().is_some() => self.by_keys(oauth, deadline).await,
+            called => called,
+        }
     }
 
     /// R4 and R5. While the store fails the answer is kept and tried again.
@@ -276,7 +294,7 @@ fn done(outcome: Result<Access>) -> Result<Turn, Crashed> {
 }
 
 fn access(row: &GrantRecord, token: &SecretString) -> Access {
-    Access { token: token.clone(), generation: row.generation, expires_at: row.expires_at }
+    Access { token: token.clone(), secret: row.secret.clone(), generation: row.generation, expires_at: row.expires_at }
 }
 
 fn reauth(text: impl Into<String>) -> Error {

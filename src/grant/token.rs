@@ -28,6 +28,8 @@ use crate::{
 
 const MAX_BODY: usize = 64 * 1024;
 const MAX_WORDS: usize = 500;
+/// The longest silence of a token endpoint.
+pub(super) const IDLE: Duration = Duration::from_secs(10);
 /// A hundred years; a longer life is nonsense.
 const LONGEST_LIFE_MS: i64 = 100 * 366 * 24 * 3600 * 1000;
 
@@ -38,6 +40,8 @@ pub struct Answer {
     pub access: SecretString,
     /// The refresh token, where the provider sent one.
     pub refresh: Option<SecretString>,
+    /// The access token's secret, of OAuth 1.
+    pub secret: Option<SecretString>,
     /// When the access token expires; `None` is unknown.
     pub expires_at: Option<DateTime<Utc>>,
     /// The members named by [`OAuth2::capture`], as instance configuration.
@@ -63,7 +67,7 @@ impl Answer {
             access: Some(self.access.clone()),
             refresh: self.refresh.clone(),
             expires_at: self.expires_at,
-            secret: None,
+            secret: self.secret.clone(),
         }
     }
 }
@@ -100,7 +104,44 @@ pub(super) async fn call(
 ) -> Result<Answer, Failure> {
     // Taken before sending: the token is younger than this, never older.
     let before = clock.now();
-    let request = request(oauth, url, form, deadline);
+    let (status, headers, members) = ask(transport, request(oauth, url, form, deadline), deadline).await?;
+    let refused = members.get("error").is_some_and(|error| !error.is_null());
+    let access = members.get("access_token").and_then(Value::as_str).filter(|token| !token.is_empty());
+    match access {
+        Some(access) if status.is_success() && !refused => Ok(answer(oauth, access, &members, before)),
+        _ => Err(classify(oauth, status, &headers, &members, form, before)),
+    }
+}
+
+/// Sends a signed request, whose answer is a token and its secret (OAuth 1).
+pub(super) async fn call_oauth1(
+    transport: &dyn Transport,
+    clock: &SharedClock,
+    reader: &OAuth2,
+    request: Request,
+    hidden: &[(&str, &str)],
+) -> Result<Answer, Failure> {
+    let (before, deadline) = (clock.now(), request.deadline);
+    let (status, headers, members) = ask(transport, request, deadline).await?;
+    let text = |name: &str| members.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    match (text("oauth_token"), text("oauth_token_secret")) {
+        (Some(token), Some(secret)) if status.is_success() => {
+            let secret = SecretString::from(secret.to_owned());
+            Ok(Answer { secret: Some(secret), expires_at: None, ..answer(reader, token, &members, before) })
+        }
+        _ => match classify(reader, status, &headers, &members, hidden, before) {
+            // These endpoints refuse in words of their own, if in any.
+            Failure::Down { fault: Some(fault), .. } if status.is_client_error() => Err(Failure::Refused(fault)),
+            failure => Err(failure),
+        },
+    }
+}
+
+async fn ask(
+    transport: &dyn Transport,
+    request: Request,
+    deadline: Instant,
+) -> Result<(StatusCode, HeaderMap, Value), Failure> {
     let answered = timeout_at(deadline, async {
         let response = transport.send(request).await?;
         let head = (response.status, response.headers.clone());
@@ -112,48 +153,16 @@ pub(super) async fn call(
         Err(_) => return Err(down(Kind::ProviderTimeout, None, None, true)),
     };
     let members = decode(&headers, &body);
-    let refused = members.get("error").is_some_and(|error| !error.is_null());
-    let access = members.get("access_token").and_then(Value::as_str).filter(|token| !token.is_empty());
-    match access {
-        Some(access) if status.is_success() && !refused => Ok(answer(oauth, access, &members, before)),
-        _ => Err(classify(oauth, status, &headers, &members, form, before)),
-    }
-}
-
-/// Sends a form and looks at the status only.
-pub(super) async fn notify(
-    transport: &dyn Transport,
-    oauth: &OAuth2,
-    url: Url,
-    form: &[(&str, &str)],
-    deadline: Instant,
-) -> Result<StatusCode, Error> {
-    let sent = timeout_at(deadline, transport.send(request(oauth, url, form, deadline))).await;
-    let late = || Error::new(Kind::ProviderTimeout, "The provider did not answer in time");
-    Ok(sent.map_err(|_| late())??.status)
+    Ok((status, headers, members))
 }
 
 fn request(oauth: &OAuth2, url: Url, form: &[(&str, &str)], deadline: Instant) -> Request {
-    let secret = oauth.client_secret.as_ref().map(ExposeSecret::expose_secret);
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     let mut body = form_urlencoded::Serializer::new(String::new());
     body.extend_pairs(form);
-    match (oauth.client_auth, secret) {
-        (ClientAuth::Basic, Some(secret)) => {
-            let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-            let pair = STANDARD.encode(format!("{}:{}", encode(&oauth.client_id), encode(secret)));
-            if let Ok(mut value) = HeaderValue::from_str(&format!("Basic {pair}")) {
-                value.set_sensitive(true);
-                headers.insert(AUTHORIZATION, value);
-            }
-        }
-        (_, secret) => {
-            body.append_pair("client_id", &oauth.client_id);
-            body.extend_pairs(secret.map(|secret| ("client_secret", secret)));
-        }
-    }
+    body.extend_pairs(client(oauth, &mut headers));
     Request {
         method: Method::POST,
         url,
@@ -162,10 +171,30 @@ fn request(oauth: &OAuth2, url: Url, form: &[(&str, &str)], deadline: Instant) -
         body: Body::Bytes(Bytes::from(body.finish())),
         hosts: oauth.hosts.clone(),
         deadline,
-        idle: Duration::from_secs(10),
+        idle: IDLE,
         follow_redirects: false,
         retryable: false,
     }
+}
+
+/// Authenticates the client: in the headers, or by the members given back.
+pub(super) fn client<'a>(oauth: &'a OAuth2, headers: &mut HeaderMap) -> Vec<(&'static str, &'a str)> {
+    let secret = oauth.client_secret.as_ref().map(ExposeSecret::expose_secret);
+    if let (ClientAuth::Basic, Some(secret)) = (oauth.client_auth, secret) {
+        let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let pair = STANDARD.encode(format!("{}:{}", encode(&oauth.client_id), encode(secret)));
+        if let Ok(mut value) = HeaderValue::from_str(&format!("Basic {pair}")) {
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        return Vec::new();
+    }
+    let mut members = Vec::new();
+    if !oauth.client_id.is_empty() {
+        members.push(("client_id", oauth.client_id.as_str()));
+    }
+    members.extend(secret.map(|secret| ("client_secret", secret)));
+    members
 }
 
 async fn read(mut response: Response) -> Result<Vec<u8>, Error> {
@@ -200,8 +229,9 @@ fn decode(headers: &HeaderMap, body: &[u8]) -> Value {
     if let Ok(value) = serde_json::from_slice(body) {
         return value;
     }
-    let form = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if form.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    // OAuth 1 answers are forms, whatever their type says.
+    if kind.starts_with("application/x-www-form-urlencoded") || body.starts_with(b"oauth_") {
         let pairs = form_urlencoded::parse(body);
         return Value::Object(pairs.map(|(key, value)| (key.into_owned(), Value::from(value.into_owned()))).collect());
     }
@@ -224,6 +254,7 @@ fn answer(oauth: &OAuth2, access: &str, members: &Value, before: DateTime<Utc>) 
     Answer {
         access: SecretString::from(access.to_owned()),
         refresh: refresh.map(|token| SecretString::from(token.to_owned())),
+        secret: None,
         expires_at: life.and_then(|life| before.checked_add_signed(life)),
         capture: capture.collect(),
         members: members.clone(),
@@ -251,11 +282,20 @@ fn classify(
     now: DateTime<Utc>,
 ) -> Failure {
     let text = |path: &str| member(members, path).and_then(Value::as_str);
-    let codes: Vec<&str> =
-        ["error", "error.code", "error.type", "error.status", "status", "errorCode", "error_code", "code"]
-            .into_iter()
-            .filter_map(text)
-            .collect();
+    let codes: Vec<&str> = [
+        "error",
+        "error.code",
+        "error.type",
+        "error.status",
+        "status",
+        "errorCode",
+        "error_code",
+        "code",
+        "oauth_problem",
+    ]
+    .into_iter()
+    .filter_map(text)
+    .collect();
     let words = ["error_description", "message", "error.message", "error_summary", "detail"].into_iter().find_map(text);
     let fault = ProviderFault {
         status: status.as_u16(),
@@ -270,7 +310,9 @@ fn classify(
         return Failure::Client(fault);
     }
     let busy = status == StatusCode::TOO_MANY_REQUESTS || is("temporarily_unavailable") || is("server_error");
-    if status.is_client_error() && !busy && !codes.is_empty() {
+    // Some refuse with a status of success.
+    let told = member(members, "error").is_some_and(|error| !error.is_null());
+    if !busy && (status.is_client_error() && !codes.is_empty() || status.is_success() && told) {
         return Failure::Refused(fault);
     }
     down(Kind::ProviderFailed, Some(fault), retry_after(headers, now), false)
@@ -278,7 +320,7 @@ fn classify(
 
 /// The provider's words, bounded and without anything secret that we sent.
 fn clean(words: &str, oauth: &OAuth2, form: &[(&str, &str)]) -> String {
-    let public = ["grant_type", "redirect_uri", "token_type_hint"];
+    let public = ["grant_type", "redirect_uri", "scope"];
     let secrets = form.iter().filter(|(name, _)| !public.contains(name)).map(|(_, value)| *value);
     let client = oauth.client_secret.as_ref().map(ExposeSecret::expose_secret);
     let mut words = words.to_owned();
@@ -330,6 +372,8 @@ mod tests {
         assert_eq!(kind_of(502, &Value::Null), "down");
         assert_eq!(kind_of(200, &Value::Null), "down");
         assert_eq!(kind_of(200, &json!({"token": "x"})), "down");
+        assert_eq!(kind_of(200, &json!({"error": "invalid_code"})), "refused");
+        assert_eq!(kind_of(200, &json!({"error": "temporarily_unavailable"})), "down");
     }
 
     #[test]

@@ -1,9 +1,16 @@
 //! Codecs: conversions of one value that run both ways, or declare that they do not.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+mod ends;
+mod paths;
+
 use serde_json::{Map, Number, Value};
 
-use super::{ApplyError, CompileError, Path, time};
+use self::paths::rooted;
+pub use self::{
+    ends::Ends,
+    paths::{decode_path_id, parent, path_id},
+};
+use super::{ApplyError, CompileError, joined::Joined, time};
 
 /// A compiled conversion between the provider's value and the uniform one.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +46,12 @@ pub enum Codec {
         /// Whether other values pass as they are.
         pass: bool,
     },
+    /// A calendar date at the provider ↔ a time (midnight UTC; the time of day is lost when written).
+    DateAsTime,
+    /// A whole number ↔ its digits as text.
+    Digits,
+    /// A text ↔ the same with this put before it.
+    Prefix(String),
     /// Text with a separator ↔ a list.
     Split(String),
     /// A list ↔ its first item.
@@ -64,13 +77,20 @@ pub enum Codec {
         /// Whether it is the last name: the last word.
         last: bool,
     },
-    /// A path from the names of a record's ancestors and its own (read only; the line's path is `$`).
-    JoinPath {
-        /// Where the list of ancestors is, the root first.
-        parents: Path,
-        /// Where an ancestor's name is, and the record's own.
-        name: Path,
-    },
+    /// A text that the provider keeps between two others ↔ the text alone.
+    Between(Ends),
+    /// A text ↔ the same between two others.
+    Around(Ends),
+    /// A key of an object store → the path it stands for: `a/b/` is `/a/b` (read only).
+    KeyPath,
+    /// A path → its last name (read only).
+    PathName,
+    /// One codec after the other (read only).
+    Chain(Vec<Codec>),
+    /// A path that the provider does not tell: the gateway makes it, by reading the folders above (read only).
+    Ancestors,
+    /// A path from a record's ancestors and its own name (read only; the line's path is `$`).
+    JoinPath(Box<Joined>),
 }
 
 /// The codecs of one word, for error messages and the documentation.
@@ -93,9 +113,15 @@ pub const WORDS: &[(&str, Codec)] = &[
     ("rooted", Codec::Rooted),
     ("mediaType", Codec::MediaType),
     ("extension", Codec::Extension),
+    ("digits", Codec::Digits),
+    ("dateAsTime", Codec::DateAsTime),
+    ("ancestors", Codec::Ancestors),
+    ("keyPath", Codec::KeyPath),
+    ("pathName", Codec::PathName),
 ];
 
-const STRUCTURED: &[&str] = &["words", "split", "equals", "constant", "scale", "namePart", "joinPath"];
+const STRUCTURED: &[&str] =
+    &["words", "split", "equals", "constant", "scale", "prefix", "namePart", "between", "around", "joinPath"];
 
 impl Codec {
     /// Compiles a codec: a word, or an object with one of the structured codecs.
@@ -110,7 +136,12 @@ impl Codec {
                 .map(|(_, codec)| codec.clone())
                 .ok_or_else(|| CompileError::new(format!("unknown codec `{word}`")).hint(known_codecs())),
             Value::Object(object) => Self::compile_structured(object),
-            _ => Err(CompileError::new("a codec is a word or an object").hint(known_codecs())),
+            Value::Array(codecs) if !codecs.is_empty() => {
+                let codecs = codecs.iter().enumerate();
+                let compiled = codecs.map(|(at, one)| Self::compile(one).map_err(|error| error.below(&at.to_string())));
+                compiled.collect::<Result<_, _>>().map(Self::Chain)
+            }
+            _ => Err(CompileError::new("a codec is a word, an object, or a list of these").hint(known_codecs())),
         }
     }
 
@@ -151,12 +182,15 @@ impl Codec {
                 Ok(Self::Words { pairs, pass })
             }
             "split" => text().map(Self::Split),
+            "prefix" => text().map(Self::Prefix),
             "equals" => Ok(Self::Equals(argument.clone())),
             "constant" => Ok(Self::Constant(argument.clone())),
             "scale" => match argument.as_f64() {
                 Some(factor) if factor > 0.0 => Ok(Self::Scale(factor)),
                 _ => Err(CompileError::new("should be a number above 0").below(word)),
             },
+            "between" => Ends::compile(argument).map(Self::Between).map_err(|error| error.below(word)),
+            "around" => Ends::compile(argument).map(Self::Around).map_err(|error| error.below(word)),
             "namePart" => match argument.as_str() {
                 Some("first") => Ok(Self::NamePart { last: false }),
                 Some("last") => Ok(Self::NamePart { last: true }),
@@ -164,17 +198,10 @@ impl Codec {
             },
             _ => {
                 if let Some(object) = argument.as_object() {
-                    only(object, &["parents", "name"]).map_err(|error| error.below(word))?;
+                    only(object, &["parents", "parent", "name", "then"]).map_err(|error| error.below(word))?;
                 }
-                let path = |key: &str| {
-                    let source = argument.get(key).and_then(Value::as_str).ok_or_else(|| {
-                        CompileError::new(format!("`{key}` is missing"))
-                            .hint(format!("add `{key}`: a path"))
-                            .below(word)
-                    })?;
-                    Path::compile(source).map_err(|error| error.below(key).below(word))
-                };
-                Ok(Self::JoinPath { parents: path("parents")?, name: path("name")? })
+                let joined = Joined::compile(argument).map_err(|error| error.below(word))?;
+                Ok(Self::JoinPath(Box::new(joined)))
             }
         }
     }
@@ -188,7 +215,11 @@ impl Codec {
                 | Self::ParentPathId
                 | Self::MediaType
                 | Self::Extension
-                | Self::JoinPath { .. }
+                | Self::Ancestors
+                | Self::JoinPath(_)
+                | Self::KeyPath
+                | Self::PathName
+                | Self::Chain(_)
         )
     }
 
@@ -197,6 +228,7 @@ impl Codec {
         match self {
             Self::First => Some("items after the first are not seen, and are dropped by a write"),
             Self::DateOfTime => Some("the time of day is not seen, and is midnight UTC after a write"),
+            Self::DateAsTime => Some("the time of day is not kept"),
             Self::Words { pass: false, .. } => Some("words that are not listed read as absent"),
             Self::NamePart { .. } => Some("the last word reads as the last name, all others as the first"),
             _ => None,
@@ -240,6 +272,9 @@ impl Codec {
             }
             Self::First => value.as_array()?.first().filter(|first| !first.is_null()).cloned(),
             Self::Scale(factor) => scaled(value, 1.0 / factor),
+            Self::DateAsTime => Self::DateTime.read(value),
+            Self::Digits => Some(Value::String(scalar_text(&read_integer(value)?)?)),
+            Self::Prefix(prefix) => Some(Value::String(format!("{prefix}{}", scalar_text(value)?))),
             Self::NamePart { last } => {
                 let name = value.as_str()?.trim();
                 let part = match name.rsplit_once(char::is_whitespace) {
@@ -250,6 +285,8 @@ impl Codec {
                 };
                 (!part.is_empty()).then(|| Value::String(part.to_owned()))
             }
+            Self::Between(ends) => ends.take(value.as_str()?),
+            Self::Around(ends) => Some(ends.put(value.as_str()?)),
             Self::Equals(wanted) => Some(Value::Bool(value == wanted)),
             Self::Constant(constant) => Some(constant.clone()),
             Self::PathId => Some(Value::String(path_id(rooted(value.as_str()?)))),
@@ -262,7 +299,15 @@ impl Codec {
                 let (stem, ending) = value.as_str()?.rsplit_once('.')?;
                 (!stem.is_empty()).then(|| Value::String(ending.to_lowercase()))
             }
-            Self::JoinPath { parents, name } => join_path(value, parents, name),
+            Self::KeyPath => Some(Value::String(format!("/{}", value.as_str()?.trim_matches('/')))),
+            Self::PathName => {
+                let name = value.as_str()?.trim_end_matches('/').rsplit('/').next()?;
+                (!name.is_empty()).then(|| Value::String(name.to_owned()))
+            }
+            Self::Chain(codecs) => codecs.iter().try_fold(value.clone(), |value, codec| codec.read(&value)),
+            // What is above a record is not in it.
+            Self::Ancestors => None,
+            Self::JoinPath(joined) => joined.read(value),
         }
     }
 
@@ -340,8 +385,22 @@ impl Codec {
             },
             Self::First => Ok(Value::Array(vec![value.clone()])),
             Self::Scale(factor) => scaled(value, *factor).ok_or_else(|| wrong("a number")),
+            Self::DateAsTime => Self::Date.read(value).ok_or_else(|| wrong("a time like 2024-01-31T00:00:00Z")),
+            Self::Digits => match value {
+                Value::String(_) => read_integer(value).ok_or_else(|| wrong("digits in a text, like \"42\"")),
+                _ => Err(wrong("digits in a text, like \"42\"")),
+            },
+            Self::Prefix(prefix) => value
+                .as_str()
+                .and_then(|text| text.strip_prefix(prefix.as_str()))
+                .map(Value::from)
+                .ok_or_else(|| wrong(&format!("a text that begins with `{prefix}`"))),
             Self::NamePart { .. } => {
                 value.as_str().map(|name| Value::from(name.trim())).ok_or_else(|| wrong("a string"))
+            }
+            Self::Between(ends) => value.as_str().map(|text| ends.put(text)).ok_or_else(|| wrong("a string")),
+            Self::Around(ends) => {
+                value.as_str().and_then(|text| ends.take(text)).ok_or_else(|| wrong("a text with its ends"))
             }
             Self::PathId => {
                 let id = value.as_str().ok_or_else(|| wrong("a string"))?;
@@ -356,7 +415,11 @@ impl Codec {
             | Self::ParentPathId
             | Self::MediaType
             | Self::Extension
-            | Self::JoinPath { .. } => Err(ApplyError::new("cannot be written")),
+            | Self::KeyPath
+            | Self::PathName
+            | Self::Chain(_)
+            | Self::Ancestors
+            | Self::JoinPath(_) => Err(ApplyError::new("cannot be written")),
         }
     }
 }
@@ -441,134 +504,5 @@ fn scaled(value: &Value, factor: f64) -> Option<Value> {
     read_integer(&number).or(Some(number))
 }
 
-fn rooted(path: &str) -> &str {
-    if path.is_empty() { "/" } else { path }
-}
-
-/// The parent of an absolute path; the root has none.
-pub fn parent(path: &str) -> Option<&str> {
-    if path == "/" {
-        return None;
-    }
-    match path.trim_end_matches('/').rsplit_once('/') {
-        Some(("", _)) => Some("/"),
-        Some((parent, _)) => Some(parent),
-        None => None,
-    }
-}
-
-/// What `application/x-www-form-urlencoded` leaves as it is.
-const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_').remove(b' ');
-
-fn form_encode(text: &str) -> String {
-    utf8_percent_encode(text, FORM).to_string().replace(' ', "+")
-}
-
-/// The id of a path: form-encoded twice, so `/My Folder` is `%252FMy%2BFolder`.
-pub fn path_id(path: &str) -> String {
-    form_encode(&form_encode(path))
-}
-
-/// The path of an id, however many times a client encoded it: decoded until it starts with `/`, at most four times.
-pub fn decode_path_id(id: &str) -> Option<String> {
-    let mut text = id.to_owned();
-    for _ in 0..=4 {
-        if text.starts_with('/') {
-            return Some(text);
-        }
-        let spaced = text.replace('+', " ");
-        let decoded = percent_decode_str(&spaced).decode_utf8().ok()?.into_owned();
-        if decoded == text {
-            return None;
-        }
-        text = decoded;
-    }
-    None
-}
-
-fn join_path(record: &Value, parents: &Path, name: &Path) -> Option<Value> {
-    let parents = parents.get(record)?.as_array()?;
-    if parents.is_empty() {
-        return Some(Value::String("/".to_owned()));
-    }
-    let mut path = String::new();
-    for item in parents.iter().skip(1).chain(std::iter::once(record)) {
-        path.push('/');
-        path.push_str(name.get(item)?.as_str()?);
-    }
-    Some(Value::String(path))
-}
-
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn path_ids_are_the_contracts() {
-        assert_eq!(path_id("/My Folder"), "%252FMy%2BFolder");
-        assert_eq!(path_id("/"), "%252F");
-        for form in ["%252FMy%2BFolder", "%2FMy+Folder", "/My Folder", "%25252FMy%252BFolder"] {
-            assert_eq!(decode_path_id(form).as_deref(), Some("/My Folder"), "{form}");
-        }
-        assert_eq!(decode_path_id("id:abc"), None);
-    }
-
-    #[test]
-    fn scales_numbers_without_dust() {
-        let cents = Codec::compile(&json!({"scale": 100})).unwrap();
-        assert_eq!(cents.write(&json!(19.99)).unwrap(), json!(1999));
-        assert_eq!(cents.read(&json!(1999)), Some(json!(19.99)));
-        let percent = Codec::compile(&json!({"scale": 0.01})).unwrap();
-        assert_eq!(percent.read(&json!("0.07")), Some(json!(7)));
-        assert_eq!(percent.write(&json!(7)).unwrap(), json!(0.07));
-        assert!(Codec::compile(&json!({"scale": 0})).is_err());
-    }
-
-    #[test]
-    fn parts_names() {
-        let (first, last) = (Codec::NamePart { last: false }, Codec::NamePart { last: true });
-        assert_eq!(first.read(&json!("Ada King Byron")), Some(json!("Ada King")));
-        assert_eq!(last.read(&json!("Ada King Byron")), Some(json!("Byron")));
-        assert_eq!((first.read(&json!("Byron")), last.read(&json!("Byron"))), (None, Some(json!("Byron"))));
-        assert_eq!(first.join(Some(&json!("Byron")), json!("Ada")), json!("Ada Byron"));
-        assert_eq!(last.join(Some(&json!("Ada")), json!("Byron")), json!("Ada Byron"));
-        assert_eq!(last.join(None, json!("Byron")), json!("Byron"));
-    }
-
-    #[test]
-    fn joins_ancestors_into_a_path() {
-        let codec = Codec::compile(&json!({"joinPath": {"parents": "$.up", "name": "$.name"}})).unwrap();
-        assert_eq!(codec.read(&json!({"up": [{"name": "All"}, {"name": "a"}], "name": "b"})), Some(json!("/a/b")));
-        assert_eq!(codec.read(&json!({"up": [], "name": "All"})), Some(json!("/")));
-    }
-
-    #[test]
-    fn names_what_it_does_not_know() {
-        let error = Codec::compile(&json!("datetim")).unwrap_err();
-        assert!(error.hint.unwrap().contains("datetime"));
-        assert!(Codec::compile(&json!({"words": {"a": "x", "b": "x"}})).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn path_ids_round_trip(path in "/[^\\u{0}]{0,40}") {
-            prop_assert_eq!(decode_path_id(&path_id(&path)), Some(path));
-        }
-
-        #[test]
-        fn two_way_codecs_give_back_what_was_written(whole in -9_007_199_254_740_000i64..9_007_199_254_740_000, flag in any::<bool>(), ms in 0i64..4_000_000_000_000) {
-            for codec in [Codec::IntegerText, Codec::Integer, Codec::Number, Codec::NumberText] {
-                prop_assert_eq!(codec.read(&codec.write(&json!(whole)).unwrap()), Some(json!(whole)));
-            }
-            prop_assert_eq!(Codec::BooleanText.read(&Codec::BooleanText.write(&json!(flag)).unwrap()), Some(json!(flag)));
-            prop_assert_eq!(Codec::Timestamp.read(&Codec::Timestamp.write(&json!(ms)).unwrap()), Some(json!(ms)));
-            let text = json!(time::rfc3339(time::parse(&json!(ms)).unwrap()));
-            for codec in [Codec::DateTime, Codec::DateTimeEpochText] {
-                prop_assert_eq!(codec.read(&codec.write(&text).unwrap()), Some(text.clone()));
-            }
-        }
-    }
-}
+mod tests;

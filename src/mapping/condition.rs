@@ -13,13 +13,15 @@ pub enum Condition {
     Falsy(Reference),
     /// The reference has this value.
     Is(Reference, ValueTemplate),
+    /// The reference has another value, or none.
+    IsNot(Reference, ValueTemplate),
     /// All of these.
     All(Vec<Self>),
 }
 
 impl Condition {
-    /// Compiles a condition: `"query.overwrite"`, `"!query.overwrite"`, `{"target.kind": "folder"}`, or a list of these
-    /// that must all hold.
+    /// Compiles a condition: `"query.overwrite"`, `"!query.overwrite"`, `{"target.kind": "folder"}`,
+    /// `{"!target.kind": "folder"}`, or a list of these that must all hold.
     ///
     /// # Errors
     /// When a reference is wrong or the shape is none of these.
@@ -33,9 +35,10 @@ impl Condition {
                 members
                     .iter()
                     .map(|(source, wanted)| {
-                        let reference = optional(source).map_err(|error| error.below(source))?;
+                        let plain = source.strip_prefix('!');
+                        let reference = optional(plain.unwrap_or(source)).map_err(|error| error.below(source))?;
                         let wanted = ValueTemplate::compile(wanted).map_err(|error| error.below(source))?;
-                        Ok(Self::Is(reference, wanted))
+                        Ok(if plain.is_some() { Self::IsNot(reference, wanted) } else { Self::Is(reference, wanted) })
                     })
                     .collect::<Result<_, CompileError>>()?,
             )),
@@ -57,10 +60,8 @@ impl Condition {
         match self {
             Self::Truthy(reference) => reference.value(scope).is_some_and(|value| truthy(&value)),
             Self::Falsy(reference) => !reference.value(scope).is_some_and(|value| truthy(&value)),
-            Self::Is(reference, wanted) => {
-                let wanted = wanted.render(scope).ok().flatten();
-                reference.value(scope) == wanted
-            }
+            Self::Is(reference, wanted) => is(reference, wanted, scope),
+            Self::IsNot(reference, wanted) => !is(reference, wanted, scope),
             Self::All(conditions) => conditions.iter().all(|condition| condition.holds(scope)),
         }
     }
@@ -69,7 +70,7 @@ impl Condition {
     pub fn visit(&self, visit: &mut dyn FnMut(&Reference)) {
         match self {
             Self::Truthy(reference) | Self::Falsy(reference) => visit(reference),
-            Self::Is(reference, wanted) => {
+            Self::Is(reference, wanted) | Self::IsNot(reference, wanted) => {
                 visit(reference);
                 wanted.visit(visit);
             }
@@ -78,9 +79,14 @@ impl Condition {
     }
 }
 
+fn is(reference: &Reference, wanted: &ValueTemplate, scope: &dyn Scope) -> bool {
+    reference.value(scope) == wanted.render(scope).ok().flatten()
+}
+
 fn optional(source: &str) -> Result<Reference, CompileError> {
-    let source = source.trim();
-    if source.ends_with('?') { Reference::compile(source) } else { Reference::compile(&format!("{source}?")) }
+    let (head, filters) = source.find('|').map_or((source, ""), |at| source.split_at(at));
+    let head = head.trim().trim_end_matches('?');
+    Reference::compile(&format!("{head}?{filters}"))
 }
 
 fn truthy(value: &Value) -> bool {
@@ -103,6 +109,7 @@ enum Test {
     Is(Value),
     OneOf(Vec<Value>),
     StartsWith(String),
+    EndsWith(String),
     Contains(String),
     Present(bool),
 }
@@ -135,6 +142,9 @@ impl Match {
                 Test::StartsWith(text) => {
                     values.iter().filter_map(|value| value.as_str()).any(|value| value.starts_with(text))
                 }
+                Test::EndsWith(text) => {
+                    values.iter().filter_map(|value| value.as_str()).any(|value| value.ends_with(text))
+                }
                 Test::Contains(text) => {
                     values.iter().filter_map(|value| value.as_str()).any(|value| value.contains(text))
                 }
@@ -152,7 +162,7 @@ fn compile_test(test: &Value) -> Result<Test, CompileError> {
 }
 
 fn compile_named_test(object: &Map<String, Value>) -> Result<Test, CompileError> {
-    let known = "known: startsWith, contains, present";
+    let known = "known: startsWith, endsWith, contains, present";
     let mut members = object.iter();
     let (Some((word, argument)), None) = (members.next(), members.next()) else {
         return Err(CompileError::new("a test has exactly one word").hint(known));
@@ -160,6 +170,7 @@ fn compile_named_test(object: &Map<String, Value>) -> Result<Test, CompileError>
     let text = || argument.as_str().map(str::to_owned).ok_or_else(|| CompileError::new("should be a text").below(word));
     match word.as_str() {
         "startsWith" => text().map(Test::StartsWith),
+        "endsWith" => text().map(Test::EndsWith),
         "contains" => text().map(Test::Contains),
         "present" => argument
             .as_bool()

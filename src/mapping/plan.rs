@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Codec, CompileError, Path, condition::Match};
+use super::{Codec, CompileError, Path, Scope, ValueTemplate, condition::Match, path::Step};
 
 /// Which directions a field line serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,11 +104,22 @@ pub struct Open {
     pub codec: Codec,
 }
 
+/// A field that the call knows rather than the provider's record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Given {
+    /// The uniform name; dots make nested objects.
+    pub name: String,
+    /// What it is.
+    pub value: ValueTemplate,
+}
+
 /// The compiled field lines of one resource of an element.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
     /// The lines.
     pub lines: Vec<Line>,
+    /// The fields that calls know.
+    pub given: Vec<Given>,
     /// The open map, if the model has one and the provider can fill it.
     pub open: Option<Open>,
     /// Members of the open map's object that are left out.
@@ -161,10 +172,28 @@ impl Plan {
         if let Some(open) = &self.open {
             let rest = self.open_members(open, record, keep_nulls);
             if !rest.is_empty() {
-                uniform.insert(open.field.clone(), Value::Object(rest));
+                // Lines may have put members of the same object there.
+                match uniform.get_mut(&open.field) {
+                    Some(Value::Object(known)) => {
+                        for (name, value) in rest {
+                            known.entry(name).or_insert(value);
+                        }
+                    }
+                    _ => drop(uniform.insert(open.field.clone(), Value::Object(rest))),
+                }
             }
         }
         uniform
+    }
+
+    /// Adds to a uniform record what the call knows of it; what is absent in `scope` is left out.
+    pub fn give(&self, uniform: &mut Map<String, Value>, scope: &dyn Scope) {
+        for given in &self.given {
+            if let Ok(Some(value)) = given.value.render(scope) {
+                let steps: Vec<String> = given.name.split('.').map(str::to_owned).collect();
+                insert(uniform, &steps, value);
+            }
+        }
     }
 
     fn open_members(&self, open: &Open, record: &Value, keep_nulls: bool) -> Map<String, Value> {
@@ -190,7 +219,7 @@ impl Plan {
 
     /// Whether a line or an ignored path takes the member `name` of the open map's object.
     fn names(&self, depth: usize, name: &str) -> bool {
-        let takes = |path: &Path| matches!(path.steps().and_then(|steps| steps.get(depth)), Some(super::path::Step::Key(key)) if key == name);
+        let takes = |path: &Path| matches!(path.steps().and_then(|steps| steps.get(depth)), Some(Step::Key(key)) if key == name);
         self.lines.iter().any(|line| takes(&line.path)) || self.ignored.iter().any(takes)
     }
 
@@ -312,10 +341,22 @@ impl Plan {
         }
     }
 
+    /// The top members of the provider's record that the fields wanted are read from; as [`Plan::select`] otherwise.
+    pub fn members(&self, fields: &[String]) -> Vec<String> {
+        self.wanted(fields, &|line| match line.path.steps().and_then(|steps| steps.first()) {
+            Some(Step::Key(name)) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
     /// The provider's names of the fields wanted: of all lines, or of the lines that `fields` names.
     ///
     /// Names that no line has are the provider's own and pass as they are; the open map's prefix is taken off.
     pub fn select(&self, fields: &[String]) -> Vec<String> {
+        self.wanted(fields, &|line| Some(line.column.as_str()))
+    }
+
+    fn wanted(&self, fields: &[String], name: &dyn Fn(&Line) -> Option<&str>) -> Vec<String> {
         let mut select: Vec<String> = Vec::new();
         let mut add = |column: &str| {
             if !select.iter().any(|known| known.eq_ignore_ascii_case(column)) {
@@ -323,7 +364,7 @@ impl Plan {
             }
         };
         if fields.is_empty() {
-            self.lines.iter().filter(|line| line.reads()).for_each(|line| add(&line.column));
+            self.lines.iter().filter(|line| line.reads()).filter_map(name).for_each(&mut add);
             return select;
         }
         for field in fields {
@@ -332,7 +373,9 @@ impl Plan {
             for line in self.lines.iter().filter(|line| {
                 line.reads() && (line.name.eq_ignore_ascii_case(field) || line.name.starts_with(&prefix))
             }) {
-                add(&line.column);
+                if let Some(name) = name(line) {
+                    add(name);
+                }
                 found = true;
             }
             if !found {
@@ -379,6 +422,7 @@ mod tests {
                 line("address.city", "$.properties.city", Codec::Text, Access::ReadWrite),
                 line("points", "$.properties.points", Codec::IntegerText, Access::ReadWrite),
             ],
+            given: Vec::new(),
             open: Some(Open {
                 field: "customFields".into(),
                 path: Path::compile("$.properties").unwrap(),

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
-use base64::Engine as _;
 use serde_json::{Map, Value};
 
-use super::{ApplyError, CompileError, Path, codec, codec::scalar_text, time};
+use self::filter::Filter;
+use super::{ApplyError, CompileError, Path, codec::scalar_text};
+
+mod filter;
 
 /// Where a reference looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,10 +40,26 @@ pub enum Root {
     Select,
     /// The provider's name of the object.
     Object,
+    /// The top members of the provider's record that the fields wanted are read from.
+    Members,
     /// Answers of earlier steps, by name.
     Steps,
-    /// The uploaded file: `size`, `contentType`, `name`.
+    /// What the element's lookups found, by name.
+    Lookup,
+    /// In a call that completes an item of a list: that item.
+    Item,
+    /// What a walk is at: `folder`, `item`, `items`, `rest`.
+    Walk,
+    /// The uploaded file: `size`, `contentType`; once it has been sent in parts its hashes.
     File,
+    /// In upload sessions: the answer that opened the session.
+    Session,
+    /// In upload sessions: the part at hand.
+    Chunk,
+    /// In upload sessions: the answer to the part.
+    Answer,
+    /// In upload sessions: what was kept of the parts' answers.
+    Parts,
     /// In addressing calls: the folder at hand (`id`, `name`).
     Folder,
     /// In addressing calls: the reference to resolve.
@@ -66,9 +84,17 @@ const ROOTS: &[(&str, Root)] = &[
     ("where", Root::Where),
     ("orderBy", Root::OrderBy),
     ("select", Root::Select),
+    ("members", Root::Members),
     ("object", Root::Object),
     ("steps", Root::Steps),
+    ("lookup", Root::Lookup),
+    ("item", Root::Item),
+    ("walk", Root::Walk),
     ("file", Root::File),
+    ("session", Root::Session),
+    ("chunk", Root::Chunk),
+    ("answer", Root::Answer),
+    ("parts", Root::Parts),
     ("folder", Root::Folder),
     ("ref", Root::Ref),
     ("unique", Root::Unique),
@@ -79,26 +105,12 @@ const ROOTS: &[(&str, Root)] = &[
 pub trait Scope {
     /// The value under `root`; `key` is the first member for keyed roots, otherwise empty.
     fn value(&self, root: Root, key: &str) -> Option<Cow<'_, Value>>;
-}
 
-/// A one-way conversion at the end of a reference: `{query.tags|csv}`.
-#[derive(Debug, Clone, PartialEq)]
-enum Filter {
-    Csv,
-    Json,
-    Text,
-    Integer,
-    Lower,
-    Upper,
-    Base64,
-    Rootless,
-    DateTime,
-    Default(Value),
-    Before(String),
+    /// Whether nobody can say yet what is under `root`; a reference to it then stands for itself, in its braces.
+    fn is_open(&self, _root: Root, _key: &str) -> bool {
+        false
+    }
 }
-
-const FILTERS: &[&str] =
-    &["csv", "json", "text", "integer", "lower", "upper", "base64", "rootless", "datetime", "default:…", "before:…"];
 
 /// A compiled reference.
 #[derive(Debug, Clone, PartialEq)]
@@ -141,7 +153,15 @@ impl Reference {
                 }
                 (key.to_owned(), Path::root())
             }
-            Root::Steps | Root::Target | Root::Destination | Root::Page | Root::File | Root::Folder => {
+            Root::Steps
+            | Root::Walk
+            | Root::Lookup
+            | Root::Target
+            | Root::Destination
+            | Root::Page
+            | Root::File
+            | Root::Chunk
+            | Root::Folder => {
                 let rest = rest.strip_prefix('.').unwrap_or_default();
                 let end = rest.find(['.', '[']).unwrap_or(rest.len());
                 let (key, rest) = rest.split_at(end);
@@ -152,18 +172,61 @@ impl Reference {
             }
             _ => (String::new(), Path::compile(&format!("${rest}"))?),
         };
-        let filters = parts.map(|filter| compile_filter(filter, source)).collect::<Result<_, _>>()?;
+        let filters = parts.map(|filter| Filter::compile(filter, source)).collect::<Result<_, _>>()?;
         Ok(Self { root, key, path, optional, filters, source: source.to_owned() })
     }
 
     /// Its value in `scope`; `None` when it is absent or null.
     pub fn value(&self, scope: &dyn Scope) -> Option<Value> {
+        if self.is_open(scope) {
+            return Some(Value::String(self.placeholder()));
+        }
         let found = scope.value(self.root, &self.key);
         let mut value = found.as_deref().and_then(|root| self.path.get(root)).filter(|value| !value.is_null()).cloned();
         for filter in &self.filters {
-            value = apply(filter, value);
+            value = filter.apply(value);
         }
         value
+    }
+
+    /// Its value encoded for the path of a URL: one segment, or with the filter `segments` one for each part between
+    /// slashes, each with a slash before it.
+    fn encoded(
+        &self,
+        value: &Value,
+        encode: &dyn Fn(&str) -> Result<String, ApplyError>,
+    ) -> Result<String, ApplyError> {
+        let text = scalar_text(value).unwrap_or_else(|| value.to_string());
+        // Its own filter has encoded it already.
+        if self.filters.last() == Some(&Filter::EncodedPath) {
+            return Ok(text);
+        }
+        if !self.filters.contains(&Filter::Segments) {
+            return encode(&text);
+        }
+        let parts = text.split('/').filter(|part| !part.is_empty());
+        parts.map(|part| encode(part).map(|part| format!("/{part}"))).collect()
+    }
+
+    /// Whether its value is not known yet.
+    pub fn is_open(&self, scope: &dyn Scope) -> bool {
+        scope.is_open(self.root, &self.key)
+    }
+
+    /// What stands for it while its value is not known.
+    pub fn placeholder(&self) -> String {
+        format!("{{{}}}", self.source())
+    }
+
+    /// The inside of its braces, without the mark of what may be absent.
+    pub(super) fn source(&self) -> String {
+        let (head, filters) = self.source.find('|').map_or((self.source.as_str(), ""), |at| self.source.split_at(at));
+        format!("{}{filters}", head.trim().trim_end_matches('?'))
+    }
+
+    /// Whether its absence is a mistake.
+    pub fn is_required(&self) -> bool {
+        !self.optional && !self.filters.iter().any(|filter| matches!(filter, Filter::Default(_)))
     }
 
     fn required(&self, scope: &dyn Scope) -> Result<Option<Value>, ApplyError> {
@@ -172,61 +235,6 @@ impl Reference {
             value => Ok(value),
         }
     }
-}
-
-fn compile_filter(filter: &str, source: &str) -> Result<Filter, CompileError> {
-    // What stands before a value is taken with its blanks.
-    if let Some(text) = filter.trim_start().strip_prefix("before:") {
-        return Ok(Filter::Before(text.to_owned()));
-    }
-    let filter = filter.trim();
-    Ok(match filter {
-        "csv" => Filter::Csv,
-        "json" => Filter::Json,
-        "text" => Filter::Text,
-        "integer" => Filter::Integer,
-        "lower" => Filter::Lower,
-        "upper" => Filter::Upper,
-        "base64" => Filter::Base64,
-        "rootless" => Filter::Rootless,
-        "datetime" => Filter::DateTime,
-        _ => match filter.strip_prefix("default:") {
-            Some(text) => {
-                Filter::Default(serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())))
-            }
-            None => {
-                return Err(CompileError::new(format!("`{{{source}}}`: unknown filter `{filter}`"))
-                    .hint(format!("known: {}", FILTERS.join(", "))));
-            }
-        },
-    })
-}
-
-fn apply(filter: &Filter, value: Option<Value>) -> Option<Value> {
-    if let Filter::Default(default) = filter {
-        return value.or_else(|| Some(default.clone()));
-    }
-    let value = value?;
-    let text = |value: &Value| scalar_text(value).unwrap_or_else(|| value.to_string());
-    Some(match filter {
-        Filter::Csv => match &value {
-            Value::Array(items) => Value::String(items.iter().map(text).collect::<Vec<_>>().join(",")),
-            other => Value::String(text(other)),
-        },
-        Filter::Json => Value::String(value.to_string()),
-        Filter::Text => Value::String(text(&value)),
-        Filter::Integer => codec::Codec::Integer.read(&value)?,
-        Filter::Lower => Value::String(text(&value).to_lowercase()),
-        Filter::Upper => Value::String(text(&value).to_uppercase()),
-        Filter::Base64 => Value::String(base64::engine::general_purpose::STANDARD.encode(text(&value))),
-        Filter::Rootless => Value::String(match text(&value).as_str() {
-            "/" => String::new(),
-            path => path.to_owned(),
-        }),
-        Filter::DateTime => Value::String(time::rfc3339(time::parse(&value)?)),
-        Filter::Before(before) => Value::String(format!("{before}{}", text(&value))),
-        Filter::Default(_) => value,
-    })
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -323,7 +331,7 @@ impl TextTemplate {
                 Part::Literal(literal) => text.push_str(literal),
                 Part::Reference(reference) => match reference.required(scope)? {
                     None => return Ok(None),
-                    Some(value) => text.push_str(&encode(&scalar_text(&value).unwrap_or_else(|| value.to_string()))?),
+                    Some(value) => text.push_str(&reference.encoded(&value, encode)?),
                 },
             }
         }
@@ -349,9 +357,12 @@ pub enum ValueTemplate {
     Text(TextTemplate),
     /// A list.
     Array(Vec<Self>),
-    /// An object; a member whose value is absent is left out.
+    /// An object; a member whose value is absent is left out. The members of what [`SPREAD`] names come first.
     Object(Vec<(String, Self)>),
 }
+
+/// The member of an object template in whose place the members of its value are put.
+const SPREAD: &str = "...";
 
 impl ValueTemplate {
     /// Compiles a value.
@@ -408,7 +419,20 @@ impl ValueTemplate {
             }
             Self::Object(members) => {
                 let mut rendered = Map::new();
-                for (key, member) in members {
+                if let Some((_, template)) = members.iter().find(|(key, _)| key == SPREAD)
+                    && let Some(spread) = template.render(scope)?
+                {
+                    if spread.is_string() && template.is_open(scope) {
+                        rendered.insert(SPREAD.to_owned(), spread.clone());
+                    }
+                    let all = if let Value::Array(all) = spread { all } else { vec![spread] };
+                    for one in all {
+                        if let Value::Object(one) = one {
+                            rendered.extend(one);
+                        }
+                    }
+                }
+                for (key, member) in members.iter().filter(|(key, _)| key != SPREAD) {
                     if let Some(value) = member.render(scope)? {
                         rendered.insert(key.clone(), value);
                     }
@@ -432,49 +456,4 @@ impl ValueTemplate {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    struct Fixed;
-    impl Scope for Fixed {
-        fn value(&self, root: Root, key: &str) -> Option<Cow<'_, Value>> {
-            let value = match (root, key) {
-                (Root::Config, "base.url") => json!("https://x"),
-                (Root::Steps, "created") => json!({"id": 7, ".tag": "file"}),
-                (Root::Query, "tags") => json!(["a", "b"]),
-                (Root::Target, "path") => json!("/"),
-                _ => return None,
-            };
-            Some(Cow::Owned(value))
-        }
-    }
-
-    #[test]
-    fn renders_typed_values_and_leaves_out_what_is_absent() {
-        let template = ValueTemplate::compile(&json!({
-            "id": "{steps.created.id}", "tag": "{steps.created['.tag']}", "url": "{config.base.url}/v{{1}}",
-            "tags": "{query.tags|csv}", "gone": "{query.limit?}", "five": "{query.limit|default:5}", "root": "{target.path|rootless}",
-        }))
-        .unwrap();
-        assert_eq!(
-            template.render(&Fixed).unwrap().unwrap(),
-            json!({"id": 7, "tag": "file", "url": "https://x/v{1}", "tags": "a,b", "five": 5, "root": ""})
-        );
-        let clause =
-            TextTemplate::compile("q{config.base.url|before: AT }{query.limit|before: LIMIT |default:}").unwrap();
-        assert_eq!(clause.render(&Fixed).unwrap().unwrap(), "q AT https://x");
-        let required = TextTemplate::compile("{query.limit}").unwrap();
-        assert_eq!(required.render(&Fixed).unwrap_err().message, "`query.limit` is missing");
-    }
-
-    #[test]
-    fn says_what_is_wrong_and_where() {
-        let error = ValueTemplate::compile(&json!({"a": ["{qery.x}"]})).unwrap_err();
-        assert_eq!(error.pointer, "/a/0");
-        assert!(error.hint.unwrap().contains("query"));
-        assert!(TextTemplate::compile("{query.x").is_err());
-        assert!(TextTemplate::compile("{query.x|nope}").is_err());
-    }
-}
+mod tests;

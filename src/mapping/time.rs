@@ -3,8 +3,8 @@
 use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, TimeZone, Utc};
 use serde_json::Value;
 
-/// Reads a time: RFC 3339, the same with a zone like `+0000`, without a zone (taken as UTC), a calendar date, or epoch
-/// milliseconds as number or digits.
+/// Reads a time: RFC 3339, the same with a zone like `+0000`, without a zone (taken as UTC), a calendar date, the
+/// form of HTTP headers, or epoch milliseconds as number or digits.
 pub fn parse(value: &Value) -> Option<DateTime<Utc>> {
     match value {
         Value::Number(number) => millis(number.as_i64()?),
@@ -31,6 +31,10 @@ pub fn parse_text(text: &str) -> Option<DateTime<Utc>> {
     }
     if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
         return Some(Utc.from_utc_datetime(&date.and_hms_opt(0, 0, 0)?));
+    }
+    // The form of HTTP headers: Mon, 01 Jan 2024 00:00:00 GMT.
+    if let Ok(time) = DateTime::parse_from_rfc2822(text) {
+        return Some(time.with_timezone(&Utc));
     }
     if text.len() >= 9 && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return millis(text.parse().ok()?);
@@ -69,6 +73,7 @@ mod tests {
             "2024-01-01T00:00:00.000+0000",
             "2024-01-01T01:00:00+01:00",
             "2024-01-01",
+            "Mon, 01 Jan 2024 00:00:00 GMT",
             "1704067200000",
         ] {
             assert_eq!(rfc3339(parse(&json!(text)).unwrap()), "2024-01-01T00:00:00Z", "{text}");

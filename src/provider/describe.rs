@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{Connection, Engine, scope::CallScope};
 use crate::{
-    catalog::Element,
+    catalog::{Call, Element},
     error::{Error, Kind, Result},
     mapping::codec::scalar_text,
 };
@@ -25,10 +25,24 @@ pub struct FieldDescription {
     pub record: Map<String, Value>,
 }
 
+/// An object that a provider has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectName {
+    /// The provider's name of it.
+    pub name: String,
+    /// Whether the account made it.
+    pub custom: bool,
+}
+
 impl FieldDescription {
     /// Whether the provider can filter by it; it can, unless the description says no.
     pub(super) fn is_filterable(&self) -> bool {
         self.record.get("filterable") != Some(&Value::Bool(false))
+    }
+
+    /// Whether its values are identifiers that a query writes bare.
+    pub(super) fn is_identifier(&self) -> bool {
+        self.record.get("format").and_then(Value::as_str) == Some("uuid")
     }
 
     /// Whether its values are a list of choices.
@@ -49,21 +63,17 @@ impl Engine {
         object: &str,
         deadline: Instant,
     ) -> Result<Arc<Vec<FieldDescription>>> {
-        let Some((describe, call)) =
-            element.describe.as_ref().and_then(|describe| Some((describe, describe.fields.as_ref()?)))
-        else {
-            return Ok(Arc::default());
+        let (call, mut fields) = match self.known_fields(element, connection, object) {
+            Ok(known) => return Ok(known),
+            Err(missing) => missing,
         };
         let key = (connection.instance_id, object.to_lowercase());
-        if let Some(known) = self.descriptions.get(&key) {
-            return Ok(known);
-        }
         let mut scope = CallScope::bare(connection);
         scope.object = Some(Value::String(object.to_owned()));
         let answer = self.json(element, connection, call, &scope, &[], deadline).await?;
-        let fields = call.answer.items.get(&answer).and_then(Value::as_array).map_or_else(Vec::new, |items| {
-            items.iter().filter_map(|item| field(describe.plan.read(item, false, true))).collect()
-        });
+        let told = call.answer.list(&answer, &scope).unwrap_or_default();
+        let plan = element.describe.as_ref().map(|describe| &describe.plan);
+        fields.extend(told.iter().filter_map(|item| field(plan?.read(item, false, true))));
         let fields = Arc::new(fields);
         // Instance 0 is a connection that is only being made: nothing of it is kept.
         if connection.instance_id != 0 {
@@ -72,26 +82,64 @@ impl Engine {
         Ok(fields)
     }
 
-    /// The names of the objects the provider has.
+    /// The fields of `object`, where nobody has to be asked; else the call that asks, and what is known without it.
+    pub(super) fn known_fields<'e>(
+        &self,
+        element: &'e Element,
+        connection: &Connection,
+        object: &str,
+    ) -> Result<Arc<Vec<FieldDescription>>, (&'e Call, Vec<FieldDescription>)> {
+        let Some(describe) = &element.describe else { return Ok(Arc::default()) };
+        let standard = describe.standard.iter().find(|(name, _)| name.eq_ignore_ascii_case(object));
+        let fields: Vec<FieldDescription> =
+            standard.iter().flat_map(|(_, fields)| fields).map(|(name, kind)| known(name, kind)).collect();
+        let Some(call) = &describe.fields else { return Ok(Arc::new(fields)) };
+        match self.descriptions.get(&(connection.instance_id, object.to_lowercase())) {
+            Some(known) => Ok(known),
+            None => Err((call, fields)),
+        }
+    }
+
+    /// The objects the provider has.
     ///
     /// # Errors
     /// What the provider said, or that this element cannot tell.
-    pub async fn objects(&self, element: &Element, connection: &Connection, deadline: Instant) -> Result<Vec<String>> {
+    pub async fn objects(
+        &self,
+        element: &Element,
+        connection: &Connection,
+        deadline: Instant,
+    ) -> Result<Vec<ObjectName>> {
         let Some(describe) = &element.describe else {
             return Err(Error::new(Kind::Unsupported, format!("The element `{}` has no objects", element.key)));
         };
-        let mut names: Vec<String> = describe.custom_objects.clone();
+        let told = describe.further_objects.iter();
+        let mut names: Vec<ObjectName> = told.map(|name| ObjectName { name: name.clone(), custom: false }).collect();
         if let Some(call) = &describe.objects {
             let scope = CallScope::bare(connection);
             let answer = self.json(element, connection, call, &scope, &[], deadline).await?;
-            let items = call.answer.items.get(&answer).and_then(Value::as_array);
-            for name in items.into_iter().flatten().filter_map(|item| describe.names.get(item).and_then(scalar_text)) {
-                if !names.contains(&name) {
-                    names.push(name);
+            for item in call.answer.list(&answer, &scope).unwrap_or_default() {
+                let Some(name) = describe.names.get(&item).and_then(scalar_text) else { continue };
+                if !names.iter().any(|known| known.name == name) {
+                    let custom = describe.made_by_account.as_ref().is_some_and(|test| test.holds(&item));
+                    names.push(ObjectName { name, custom });
                 }
             }
         }
         Ok(names)
+    }
+}
+
+/// A field that the mapping file knows of.
+fn known(name: &str, kind: &str) -> FieldDescription {
+    let record = serde_json::json!({"vendorPath": name, "vendorDisplayName": name, "displayName": name, "type": kind,
+        "vendorNativeType": kind, "vendorRequired": false, "vendorReadOnly": false, "custom": false,
+        "filterable": true, "createable": true, "updateable": true});
+    FieldDescription {
+        name: name.to_owned(),
+        custom: false,
+        kind: kind.to_owned(),
+        record: record.as_object().cloned().unwrap_or_default(),
     }
 }
 

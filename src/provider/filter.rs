@@ -12,8 +12,8 @@ use crate::{
     error::{Error, Result},
     mapping::{self, Codec, Line},
     query::{
-        self, Column, ColumnKind, Encoder, Expr, Operator, Operators, Order, RenderError, Value, filter_groups, odata,
-        soql,
+        self, Column, ColumnKind, CompareOp, Encoder, Expr, Operator, Operators, Order, RenderError, Value,
+        condition_tree, coql, filter_groups, flat, infix, odata, params, soql,
     },
 };
 
@@ -37,14 +37,7 @@ pub(super) struct Parted {
 
 /// Parts the filter and the order of `invocation`.
 pub(super) fn part(operation: &Operation, invocation: &Invocation, described: &[FieldDescription]) -> Result<Parted> {
-    let filtering = operation.filtering.clone().unwrap_or(Filtering {
-        language: Language::None,
-        operators: Vec::new(),
-        otherwise: Otherwise::Local { max: 10_000 },
-        fixed: None,
-        orders: false,
-        lowercase_lists: false,
-    });
+    let filtering = operation.filtering.clone().unwrap_or_default();
     let names = Names { operation, native: invocation.native, described, filtering: &filtering };
     let resolve = |name: &str| Ok(names.resolve(name));
     let max = match filtering.otherwise {
@@ -63,17 +56,22 @@ pub(super) fn part(operation: &Operation, invocation: &Invocation, described: &[
         if let Some(error) = unknown {
             return Err(error.into());
         }
-        let pushable = |expr: &Expr| render(&filtering, expr, &resolve).is_ok_and(|(_, exact)| exact);
-        let (remote, local) = query::split(filter.clone(), &pushable);
+        let exact = |expr: &Expr| names.render(expr).is_ok_and(|(_, exact)| exact);
+        let (remote, local) = query::split(filter.clone(), &exact);
+        // What the provider only narrows is sent there too, and applied here all the same.
+        let narrowed = local
+            .clone()
+            .filter(|_| matches!(filtering.language, Language::Infix | Language::ConditionTree))
+            .and_then(|local| query::split(local, &|expr| names.render(expr).is_ok()).0);
         if let Some(local) = local {
             if filtering.otherwise == Otherwise::Refuse {
-                render(&filtering, &filter, &resolve)?;
-                return Err(Error::bad_request("Unsupported query: this filter cannot be handed to the provider")
-                    .with_detail("where", local.to_string()));
+                names.render(&filter)?;
+                let what = format!("{local} cannot be handed to the provider as a part of this filter");
+                return Err(Error::bad_request(format!("Unsupported query: {what}")).with_detail("where", what));
             }
             parted.local = Some(local);
         }
-        pushed = remote;
+        pushed = Expr::all(remote.into_iter().chain(narrowed).collect());
     }
     let fixed = match &filtering.fixed {
         Some(text) => Some(mark(query::parse(text).map_err(Error::internal)?)),
@@ -81,7 +79,7 @@ pub(super) fn part(operation: &Operation, invocation: &Invocation, described: &[
     };
     let remote = Expr::all(fixed.into_iter().chain(pushed.clone()).collect());
     if let Some(remote) = remote {
-        match render(&filtering, &remote, &resolve) {
+        match names.render(&remote) {
             Ok((rendered, _)) => parted.filter = Some(rendered),
             // Together they are too much for the provider: the mapping's own part goes there, the caller's stays here.
             Err(error) if filtering.otherwise == Otherwise::Refuse => return Err(error.into()),
@@ -89,7 +87,7 @@ pub(super) fn part(operation: &Operation, invocation: &Invocation, described: &[
                 parted.local = Expr::all(parted.local.into_iter().chain(pushed).collect());
                 if let Some(text) = &filtering.fixed {
                     let fixed = mark(query::parse(text).map_err(Error::internal)?);
-                    parted.filter = Some(render(&filtering, &fixed, &resolve)?.0);
+                    parted.filter = Some(names.render(&fixed)?.0);
                 }
             }
         }
@@ -100,17 +98,15 @@ pub(super) fn part(operation: &Operation, invocation: &Invocation, described: &[
         for order in &invocation.order {
             names.known(&order.field)?;
         }
-        let rendered = match filtering.language {
-            Language::Soql => Some(soql::order_by(&invocation.order, &resolve).map(Json::String)),
-            Language::Odata => Some(odata::order_by(&invocation.order, &resolve).map(Json::String)),
-            Language::FilterGroups => Some(filter_groups::sorts(&invocation.order, &resolve)),
-            Language::None => None,
-        };
-        match rendered {
-            Some(rendered) if filtering.orders => parted.order = Some(rendered?),
+        match render_order(&filtering, &invocation.order, &resolve) {
+            Some(rendered) if names.ordered_there(&invocation.order) => parted.order = Some(rendered?),
             _ if filtering.otherwise == Otherwise::Refuse => {
-                return Err(Error::bad_request("This provider cannot order these records")
-                    .with_detail("orderBy", "leave it out"));
+                let fields: Vec<&str> = invocation.order.iter().map(|order| order.field.as_str()).collect();
+                return Err(Error::bad_request(format!(
+                    "This provider cannot order these records by `{}`",
+                    fields.join("`, `")
+                ))
+                .with_detail("orderBy", "leave it out"));
             }
             _ => parted.local_order.clone_from(&invocation.order),
         }
@@ -118,16 +114,67 @@ pub(super) fn part(operation: &Operation, invocation: &Invocation, described: &[
     Ok(parted)
 }
 
-fn render(filtering: &Filtering, expr: &Expr, resolve: &query::Resolve<'_, '_>) -> Result<(Json, bool), RenderError> {
+/// Who applies a condition or an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// The provider.
+    Provider,
+    /// The gateway, within the bound of `otherwise`.
+    Gateway,
+    /// Nobody: it is refused.
+    Nobody,
+}
+
+/// Who applies this condition in this operation, without an account's own description of its fields.
+pub(super) fn condition_by(operation: &Operation, condition: &Expr) -> By {
+    let Some(filtering) = &operation.filtering else { return By::Gateway };
+    let names = Names { operation, native: false, described: &[], filtering };
+    let mut made_here = false;
+    condition.visit_fields(&mut |field| made_here |= names.made_here(field));
+    match names.render(condition) {
+        _ if made_here => By::Nobody,
+        Ok((_, true)) => By::Provider,
+        _ => here(filtering),
+    }
+}
+
+/// Who orders by this field in this operation.
+pub(super) fn order_by(operation: &Operation, field: &str) -> By {
+    let Some(filtering) = &operation.filtering else { return By::Gateway };
+    let names = Names { operation, native: false, described: &[], filtering };
+    let order = [Order { field: field.to_owned(), direction: query::Direction::Ascending }];
+    if names.made_here(field) {
+        By::Nobody
+    } else if names.ordered_there(&order)
+        && render_order(filtering, &order, &|name| Ok(names.resolve(name))).is_some_and(|done| done.is_ok())
+    {
+        By::Provider
+    } else {
+        here(filtering)
+    }
+}
+
+fn here(filtering: &Filtering) -> By {
+    match filtering.otherwise {
+        Otherwise::Local { .. } => By::Gateway,
+        Otherwise::Refuse => By::Nobody,
+    }
+}
+
+/// The order in the provider's language; `None` where that has none.
+fn render_order(
+    filtering: &Filtering,
+    order: &[Order],
+    resolve: &query::Resolve<'_, '_>,
+) -> Option<Result<Json, RenderError>> {
     match filtering.language {
-        Language::Soql => soql::render(expr, resolve).map(|text| (Json::String(text), true)),
-        Language::Odata => odata::render(expr, resolve).map(|text| (Json::String(text), true)),
-        Language::FilterGroups => {
-            let limits =
-                filter_groups::Limits { lowercase_in: filtering.lowercase_lists, ..filter_groups::Limits::default() };
-            filter_groups::render(expr, resolve, &limits).map(|rendered| (rendered.groups, rendered.exact))
-        }
-        Language::None => Err(RenderError::Shape("this provider does not filter".to_owned())),
+        Language::Soql => Some(soql::order_by(order, resolve).map(Json::String)),
+        Language::Flat => Some(flat::order_by(order, resolve).map(Json::String)),
+        Language::Odata => Some(odata::order_by(order, resolve).map(Json::String)),
+        Language::FilterGroups => Some(filter_groups::sorts(order, resolve)),
+        Language::Coql => Some(coql::order_by(order, resolve).map(Json::String)),
+        Language::Infix => Some(infix::order_by(order, resolve).map(Json::String)),
+        Language::ConditionTree | Language::Parameters | Language::None => None,
     }
 }
 
@@ -178,18 +225,101 @@ impl<'a> Names<'a> {
     }
 
     fn own(&self, name: &str) -> Option<String> {
+        // A native record's members can be named as they stand in the answer.
+        if let (true, Some(envelope)) = (self.native, self.operation.envelope.as_deref()) {
+            return Some(name.strip_prefix(envelope)?.strip_prefix('.')?.to_owned());
+        }
         let open = self.operation.plan.open.as_ref()?;
         Some(name.strip_prefix(open.field.as_str())?.strip_prefix('.')?.to_owned())
     }
 
+    /// A filter in the provider's language, and whether the provider then answers exactly that.
+    fn render(&self, expr: &Expr) -> Result<(Json, bool), RenderError> {
+        let filtering = self.filtering;
+        let resolve = &|name: &str| Ok(self.resolve(name));
+        let expr = &self.equated(expr.clone());
+        match filtering.language {
+            Language::Soql => soql::render(expr, resolve).map(|text| (Json::String(text), true)),
+            Language::Flat => flat::render(expr, resolve).map(|text| (Json::String(text), true)),
+            Language::Odata => odata::render(expr, resolve).map(|text| (Json::String(text), true)),
+            Language::FilterGroups => {
+                let limits = filter_groups::Limits {
+                    lowercase_in: filtering.lowercase_lists,
+                    ..filter_groups::Limits::default()
+                };
+                filter_groups::render(expr, resolve, &limits).map(|rendered| (rendered.groups, rendered.exact))
+            }
+            Language::Infix => {
+                infix::render(expr, resolve).map(|rendered| (Json::String(rendered.text), rendered.exact))
+            }
+            Language::Coql => coql::render(expr, resolve).map(|text| (Json::String(text), true)),
+            Language::ConditionTree => {
+                let target = condition_tree::Target { object: &filtering.object, terms: &filtering.terms };
+                condition_tree::render(expr, resolve, &target).map(|rendered| (rendered.tree, rendered.exact))
+            }
+            Language::Parameters => params::render(expr, resolve, &filtering.parameters).map(|params| {
+                (Json::Object(params.into_iter().map(|(name, value)| (name, Json::String(value))).collect()), true)
+            }),
+            Language::None => Err(RenderError::Shape(format!("this provider does not filter, and so not by {expr}"))),
+        }
+    }
+
+    /// Whether-fields as what they stand for: `directory = true` where the type is that of folders.
+    fn equated(&self, expr: Expr) -> Expr {
+        match expr {
+            Expr::And(parts) => Expr::And(parts.into_iter().map(|part| self.equated(part)).collect()),
+            Expr::Or(parts) => Expr::Or(parts.into_iter().map(|part| self.equated(part)).collect()),
+            Expr::Not(inner) => Expr::Not(Box::new(self.equated(*inner))),
+            Expr::Compare { field, op: op @ (CompareOp::Eq | CompareOp::Ne), value } => {
+                let line = self.line(&field).map(|line| (&line.codec, line.column.as_str()));
+                match (line, value.as_bool()) {
+                    (Some((Codec::Equals(Json::String(text)), column)), Some(truth)) => Expr::Compare {
+                        field: format!("{NATIVE}{column}"),
+                        op: if truth == (op == CompareOp::Eq) { CompareOp::Eq } else { CompareOp::Ne },
+                        value: Value::Text(text.clone()),
+                    },
+                    _ => Expr::Compare { field, op, value },
+                }
+            }
+            other => other,
+        }
+    }
+
+    /// Whether a field is made here, by asking the provider further: nobody can filter or order by that.
+    fn made_here(&self, name: &str) -> bool {
+        self.line(name).is_some_and(|line| line.codec == Codec::Ancestors)
+    }
+
+    /// Whether the provider orders by all of these.
+    fn ordered_there(&self, orders: &[Order]) -> bool {
+        let columns = &self.filtering.order_columns;
+        let known = |order: &Order| columns.contains(&self.resolve(&order.field).name);
+        self.filtering.orders && (columns.is_empty() || orders.iter().all(known))
+    }
+
     /// Whether a caller may name this field.
     fn known(&self, name: &str) -> Result<(), RenderError> {
-        if self.line(name).is_some() || self.own(name).is_some() {
+        if self.made_here(name) {
+            return Err(RenderError::Shape(format!("`{name}` is made here and cannot be filtered or ordered by")));
+        }
+        if self.line(name).is_some() {
+            return Ok(());
+        }
+        let given = !self.native && self.operation.plan.given.iter().any(|given| given.name.eq_ignore_ascii_case(name));
+        if given || self.own(name).is_some() {
+            return Ok(());
+        }
+        // Records that pass as they are and that nothing describes may have any member.
+        if self.native && self.described.is_empty() && self.filtering.language == Language::None {
             return Ok(());
         }
         let described = self.described.iter().any(|field| field.name.eq_ignore_ascii_case(name));
+        let columns = &self.filtering.columns;
+        if columns.iter().any(|column| column == name) {
+            return Ok(());
+        }
         // Without a description the provider itself has to say what it knows.
-        if described || (self.filtering.language != Language::None && self.described.is_empty()) {
+        if described || (columns.is_empty() && self.filtering.language != Language::None && self.described.is_empty()) {
             return Ok(());
         }
         let known: Vec<&str> = if self.native {
@@ -210,7 +340,7 @@ impl<'a> Names<'a> {
             return Column {
                 name: line.column.clone(),
                 kind: self.kind(line, described),
-                operators: self.operators(described),
+                operators: self.of_line(line, described),
                 encode: encoder(line),
             };
         }
@@ -218,7 +348,8 @@ impl<'a> Names<'a> {
         let described = self.described.iter().find(|field| field.name.eq_ignore_ascii_case(&provider));
         let kind = described.map_or(ColumnKind::Other, described_kind);
         let name = described.map_or(provider, |field| field.name.clone());
-        Column { name, kind, operators: self.operators(described), encode: None }
+        let operators = self.operators(described, &name);
+        Column { name, kind, operators, encode: None }
     }
 
     fn kind(&self, line: &Line, described: Option<&FieldDescription>) -> ColumnKind {
@@ -228,6 +359,7 @@ impl<'a> Names<'a> {
         }
         let field = self.operation.model.as_ref().and_then(|model| model.field(&line.name)).map(|field| field.kind);
         match (&line.codec, field) {
+            (Codec::DateAsTime, _) => ColumnKind::Date,
             (Codec::DateOfTime, _) | (_, Some(FieldKind::DateTime | FieldKind::Timestamp)) => ColumnKind::DateTime,
             (_, Some(FieldKind::Date)) => ColumnKind::Date,
             (_, Some(FieldKind::Integer | FieldKind::Number)) => ColumnKind::Number,
@@ -237,8 +369,25 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn operators(&self, described: Option<&FieldDescription>) -> Operators {
-        if described.is_some_and(|field| !field.is_filterable()) {
+    /// The operators of a line: what its codec makes of a value has to be what the provider compares.
+    fn of_line(&self, line: &Line, described: Option<&FieldDescription>) -> Operators {
+        match &line.codec {
+            // A part of a name is a word of it.
+            Codec::NamePart { .. } if self.filtering.language == Language::ConditionTree => {
+                [Operator::Eq, Operator::In].into_iter().collect()
+            }
+            Codec::NamePart { .. } | Codec::First | Codec::Constant(_) => Operators::NONE,
+            // What only reads (the ending of a name, say) is not what the provider compares.
+            codec if !codec.is_two_way() => Operators::NONE,
+            _ => self.operators(described, &line.column),
+        }
+    }
+
+    fn operators(&self, described: Option<&FieldDescription>, column: &str) -> Operators {
+        let columns = &self.filtering.columns;
+        if described.is_some_and(|field| !field.is_filterable())
+            || !(columns.is_empty() || columns.iter().any(|known| known == column))
+        {
             return Operators::NONE;
         }
         if self.filtering.operators.is_empty() {
@@ -261,7 +410,7 @@ impl<'a> Names<'a> {
 /// The kind of a field as the provider describes it.
 fn described_kind(field: &FieldDescription) -> ColumnKind {
     match field.kind.as_str() {
-        _ if field.is_choice() => ColumnKind::Other,
+        _ if field.is_choice() || field.is_identifier() => ColumnKind::Other,
         "number" | "integer" | "int" => ColumnKind::Number,
         "boolean" => ColumnKind::Boolean,
         "date" => ColumnKind::Date,
@@ -270,9 +419,9 @@ fn described_kind(field: &FieldDescription) -> ColumnKind {
     }
 }
 
-/// Translates the words of a closed list.
+/// Translates the words of a closed list, and numbers that are kept multiplied.
 fn encoder(line: &Line) -> Option<Encoder<'_>> {
-    let Codec::Words { .. } = &line.codec else { return None };
+    let (Codec::Words { .. } | Codec::Scale(_)) = &line.codec else { return None };
     Some(Box::new(move |value: &Value| {
         let uniform = match value {
             Value::Text(text) | Value::Date(text) => Json::String(text.clone()),

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Connection, Engine, Invocation, Outcome, Position, filter::Parted, scope::CallScope};
+use super::{Connection, Engine, Invocation, Outcome, Position, ancestors, filter::Parted, scope::CallScope};
 use crate::{
     catalog::{Call, Element, Operation, operation::Paging},
     error::{Error, Kind, Result},
@@ -13,7 +13,10 @@ use crate::{
 };
 
 /// Provider pages read for one caller's page, at most.
-const MAX_PAGES: usize = 50;
+pub(super) const MAX_PAGES: usize = 50;
+
+/// The member by which an ordered record finds back to what it was read from; no field can have such a name.
+const SOURCE: &str = "\u{0}source";
 
 struct ProviderPage {
     items: Vec<Value>,
@@ -33,21 +36,15 @@ impl Engine {
     ) -> Result<Outcome> {
         let operation = &invocation.operation;
         let paging = operation.paging.as_ref();
-        let (want, remark) = page_size(paging, invocation.page.size);
+        let (want, mut remark) = page_size(paging, invocation.page.size);
         if !parted.local_order.is_empty() {
             return self.list_ordered_here(element, connection, invocation, scope, parted, want, remark).await;
         }
-        let start = invocation.page.position.clone().unwrap_or_default();
-        let provider_size = match paging {
-            Some(_) if start.page > 0 => start.page,
-            // A filter applied here would make small provider pages cost many calls.
-            Some(paging) if parted.local.is_some() => paging.max,
-            Some(paging) => (want + invocation.page.drop.min(paging.max)).clamp(paging.min, paging.max),
-            None => want,
-        };
-        let mut at = Position { page: provider_size, ..start };
+        let walked = ancestors::field(&operation.plan).is_some() && invocation.paths;
+        let mut at = beginning(invocation, parted, want);
         let mut drop = invocation.page.drop;
         let mut found: Vec<Map<String, Value>> = Vec::new();
+        let mut sources: Vec<Value> = Vec::new();
         let mut total = None;
         let mut next = None;
         for round in 0.. {
@@ -55,7 +52,7 @@ impl Engine {
             total = total.or(page.total);
             let mut full = false;
             for (index, item) in page.items.iter().enumerate().skip(usize::try_from(at.skip).unwrap_or(usize::MAX)) {
-                let Some(record) = accept(invocation, operation, item, parted) else { continue };
+                let Some(record) = accept(invocation, operation, item, parted, &scope) else { continue };
                 if drop > 0 {
                     drop -= 1;
                     continue;
@@ -66,6 +63,9 @@ impl Engine {
                     break;
                 }
                 found.push(record);
+                if walked {
+                    sources.push(item.clone());
+                }
             }
             if full {
                 break;
@@ -73,7 +73,7 @@ impl Engine {
             let Some(following) = page.next else { break };
             let enough = found.len() as u64 == want;
             // Without a filter of ours the provider's word that there is more is enough.
-            if (enough && parted.local.is_none()) || round + 1 >= MAX_PAGES {
+            if (enough && parted.local.is_none() && operation.below.is_none()) || round + 1 >= MAX_PAGES {
                 next = Some(following);
                 break;
             }
@@ -85,8 +85,16 @@ impl Engine {
             )
             .with_detail("page", "use nextPage with the Elements-Next-Page-Token of the page before"));
         }
-        if parted.local.is_some() {
+        if walked {
+            let left_out = self.add_paths(element, connection, invocation, &scope, &sources, &mut found).await?;
+            remark = remark.or(left_out);
+        }
+        if parted.local.is_some() || operation.below.is_some() {
             total = None;
+        }
+        // A list that was read from its beginning to its end has told its number.
+        if invocation.count && invocation.page.position.is_none() && invocation.page.drop == 0 && next.is_none() {
+            total = total.or(Some(found.len() as u64));
         }
         if invocation.count && total.is_none() && parted.local.is_none() {
             total = self.count(element, connection, operation, &scope, invocation).await?;
@@ -107,14 +115,20 @@ impl Engine {
         remark: Option<String>,
     ) -> Result<Outcome> {
         let operation = &invocation.operation;
-        let size = operation.paging.as_ref().map_or(want, |paging| paging.max);
-        let mut at = Position { page: size, ..Position::default() };
+        let mut at = beginning(invocation, parted, want);
         let mut records: Vec<Value> = Vec::new();
+        let mut sources: Vec<Value> = Vec::new();
+        let walked = ancestors::field(&operation.plan).is_some() && invocation.paths;
         loop {
             let page = self.page(element, connection, invocation, &mut scope, &at).await?;
-            let accepted =
-                page.items.iter().filter_map(|item| accept(invocation, operation, item, parted).map(Value::Object));
-            records.extend(accepted);
+            for item in &page.items {
+                let Some(mut record) = accept(invocation, operation, item, parted, &scope) else { continue };
+                if walked {
+                    record.insert(SOURCE.to_owned(), Value::from(sources.len()));
+                    sources.push(item.clone());
+                }
+                records.push(Value::Object(record));
+            }
             if records.len() as u64 > parted.max {
                 return Err(Error::bad_request(format!(
                     "Ordering is done here for this element, over at most {} records, and there are more; narrow the request or leave orderBy out",
@@ -130,7 +144,7 @@ impl Engine {
         let total = records.len() as u64;
         order::sort(&mut records, &parted.local_order);
         let offset = invocation.page.position.as_ref().map_or(invocation.page.drop, |position| position.offset);
-        let items: Vec<Map<String, Value>> = records
+        let mut items: Vec<Map<String, Value>> = records
             .into_iter()
             .skip(usize::try_from(offset).unwrap_or(usize::MAX))
             .take(usize::try_from(want).unwrap_or(usize::MAX))
@@ -139,6 +153,14 @@ impl Engine {
                 _ => None,
             })
             .collect();
+        if walked {
+            let source = |record: &mut Map<String, Value>| {
+                let index = usize::try_from(record.remove(SOURCE)?.as_u64()?).ok()?;
+                sources.get(index).cloned()
+            };
+            let shown: Vec<Value> = items.iter_mut().map(|record| source(record).unwrap_or_default()).collect();
+            self.add_paths(element, connection, invocation, &scope, &shown, &mut items).await?;
+        }
         let end = offset + items.len() as u64;
         let next = (end < total).then(|| Position { offset: end, ..Position::default() });
         Ok(Outcome::List { items, next, total: Some(total), remark })
@@ -167,10 +189,15 @@ impl Engine {
             }
             None => self.steps_json(element, connection, operation, scope, invocation.deadline).await?,
         };
-        let items = items(call, &answer)?;
+        let items = items(call, &answer, scope)?;
         let paging = operation.paging.as_ref();
-        let next = paging.and_then(|paging| next_position(paging, &answer, items.len() as u64, at));
+        let items = self.keep_below(element, connection, invocation, scope, items).await?;
         let total = call.answer.total.as_ref().and_then(|path| path.get(&answer)).and_then(Value::as_u64);
+        let next = paging
+            .and_then(|paging| next_position(paging, &answer, items.len() as u64, at))
+            // A full page may be the last one, where the provider tells how many there are.
+            .filter(|next| next.cursor.is_some() || total.is_none_or(|total| next.offset < total));
+        let items = self.completed(element, connection, operation, scope, items, invocation.deadline).await?;
         Ok(ProviderPage { items, next, total })
     }
 
@@ -188,10 +215,28 @@ impl Engine {
     }
 }
 
+/// The provider's page that a list begins with.
+pub(super) fn beginning(invocation: &Invocation, parted: &Parted, want: u64) -> Position {
+    let paging = invocation.operation.paging.as_ref();
+    if !parted.local_order.is_empty() {
+        return Position { page: paging.map_or(want, |paging| paging.max), ..Position::default() };
+    }
+    let start = invocation.page.position.clone().unwrap_or_default();
+    let page = match paging {
+        Some(_) if start.page > 0 => start.page,
+        // A filter applied here would make small provider pages cost many calls.
+        Some(paging) if parted.local.is_some() || invocation.operation.below.is_some() => paging.max,
+        Some(paging) => (want + invocation.page.drop.min(paging.max)).clamp(paging.min, paging.max),
+        None => want,
+    };
+    Position { page, ..start }
+}
+
 /// Puts the page at hand into the scope.
 pub(super) fn set_page(scope: &mut CallScope<'_>, at: &Position) {
     scope.page.insert("size".to_owned(), Value::from(at.page));
     scope.page.insert("offset".to_owned(), Value::from(at.offset));
+    scope.page.insert("position".to_owned(), Value::from(at.offset + 1));
     scope.page.insert("number".to_owned(), Value::from(at.offset / at.page.max(1) + 1));
     match &at.cursor {
         Some(cursor) => scope.page.insert("cursor".to_owned(), Value::String(cursor.clone())),
@@ -200,31 +245,30 @@ pub(super) fn set_page(scope: &mut CallScope<'_>, at: &Position) {
 }
 
 /// The items of an answer.
-pub(super) fn items(call: &Call, answer: &Value) -> Result<Vec<Value>> {
-    let list = match call.answer.items.get(answer) {
-        Some(Value::Array(items)) => items.clone(),
-        None | Some(Value::Null) => Vec::new(),
-        Some(_) => {
-            return Err(Error::new(Kind::ProviderFailed, "The provider's answer has no list where one should be"));
-        }
-    };
-    Ok(list
-        .into_iter()
-        .filter_map(|item| call.answer.item.get(&item).cloned())
-        .filter(|item| !call.answer.skip.as_ref().is_some_and(|skip| skip.holds(item)))
-        .collect())
+pub(super) fn items(call: &Call, answer: &Value, scope: &CallScope<'_>) -> Result<Vec<Value>> {
+    call.answer
+        .list(answer, scope)
+        .ok_or_else(|| Error::new(Kind::ProviderFailed, "The provider's answer has no list where one should be"))
 }
 
 /// Where the provider's next page is, if it says there is one.
 pub(super) fn next_position(paging: &Paging, answer: &Value, count: u64, at: &Position) -> Option<Position> {
     let said = paging.more.as_ref().map(|more| more.holds(answer));
-    if said == Some(false) {
+    let cursor = paging
+        .cursor
+        .as_ref()
+        .and_then(|path| path.get(answer))
+        .and_then(crate::mapping::codec::scalar_text)
+        .filter(|cursor| !cursor.is_empty());
+    // Where some lists of a provider have cursors and others offsets, a cursor speaks for itself.
+    if said == Some(false) && !(paging.offset && cursor.is_some()) {
         return None;
     }
-    if let Some(path) = &paging.cursor {
-        let cursor =
-            path.get(answer).and_then(crate::mapping::codec::scalar_text).filter(|cursor| !cursor.is_empty())?;
+    if let Some(cursor) = cursor {
         return Some(Position { cursor: Some(cursor), offset: at.offset + count, skip: 0, page: at.page });
+    }
+    if paging.cursor.is_some() && at.cursor.is_some() {
+        return None;
     }
     if paging.offset {
         let more = said.unwrap_or(count >= at.page);
@@ -239,7 +283,7 @@ pub(super) fn next_position(paging: &Paging, answer: &Value, count: u64, at: &Po
 }
 
 /// The page size the caller gets, and a remark when it is not the one asked for.
-fn page_size(paging: Option<&Paging>, wanted: u64) -> (u64, Option<String>) {
+pub(super) fn page_size(paging: Option<&Paging>, wanted: u64) -> (u64, Option<String>) {
     match paging {
         Some(paging) if wanted > paging.max => (
             paging.max,
@@ -250,23 +294,40 @@ fn page_size(paging: Option<&Paging>, wanted: u64) -> (u64, Option<String>) {
 }
 
 /// The record of an item, if the filters applied here accept it.
-fn accept(invocation: &Invocation, operation: &Operation, item: &Value, parted: &Parted) -> Option<Map<String, Value>> {
+fn accept(
+    invocation: &Invocation,
+    operation: &Operation,
+    item: &Value,
+    parted: &Parted,
+    scope: &CallScope<'_>,
+) -> Option<Map<String, Value>> {
     if let Some(local) = &parted.local {
-        let seen = if invocation.native { item.clone() } else { Value::Object(operation.plan.read(item, true, false)) };
+        let seen = if invocation.native {
+            item.clone()
+        } else {
+            let mut seen = operation.plan.read(item, true, false);
+            operation.plan.give(&mut seen, scope);
+            Value::Object(seen)
+        };
         if !eval::matches(local, &seen) {
             return None;
         }
     }
-    Some(invocation.shape(item))
+    Some(invocation.shape(item, scope))
 }
 
 impl Invocation {
     /// A provider record as the caller gets it.
-    pub(super) fn shape(&self, item: &Value) -> Map<String, Value> {
+    pub(super) fn shape(&self, item: &Value, scope: &CallScope<'_>) -> Map<String, Value> {
         let mut record = if self.native {
-            item.as_object().cloned().unwrap_or_default()
+            let own = item.as_object().cloned().unwrap_or_default();
+            match &self.operation.envelope {
+                Some(envelope) => Map::from_iter([(envelope.clone(), Value::Object(own))]),
+                None => own,
+            }
         } else {
             let mut record = self.operation.plan.read(item, self.iso_dates, self.keep_nulls);
+            self.operation.plan.give(&mut record, scope);
             if let Some(model) = &self.operation.model {
                 for field in model.fields.iter().filter(|field| field.hidden) {
                     record.remove(&field.name);

@@ -1,18 +1,15 @@
 //! Builds the outbound request of a call.
 
-use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use secrecy::ExposeSecret;
 use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
-use super::{Connection, Engine, Token, Upload, multipart, scope::CallScope};
+use super::{Connection, Engine, multipart, scope::CallScope, upload::Prepared};
 use crate::{
     catalog::{
-        Authentication, Call, Element, HostSpec,
-        call::{CallBody, CallPath, Format},
+        Call, Element, HostSpec,
+        call::{CallBody, CallPath, Checksum, Format},
     },
     error::{Error, Kind, Result},
     mapping::{ApplyError, Scope, TextTemplate, codec::scalar_text},
@@ -41,31 +38,38 @@ impl Engine {
                 query.push((name, scalar_text(&value).unwrap_or_else(|| value.to_string())));
             }
         }
-        let url = match &call.path {
-            CallPath::Template(template) => {
-                let path = template
-                    .render_encoded(scope, &|value| {
-                        outbound::segment(value).map_err(|error| ApplyError::new(error.public().to_owned()))
-                    })
-                    .map_err(|error| unfilled(&error))?
-                    .unwrap_or_default();
-                outbound::build(&base, &path, &query)?
-            }
-            CallPath::Given(reference) => {
-                let given = reference
-                    .value(scope)
-                    .and_then(|value| scalar_text(&value))
-                    .ok_or_else(|| Error::new(Kind::ProviderFailed, "The provider gave no address of the next page"))?;
-                let mut url = outbound::follow(&base, &given)?;
-                for (name, value) in &query {
-                    url.query_pairs_mut().append_pair(name, value);
+        let url =
+            match &call.path {
+                CallPath::Template(template) => {
+                    let path = template
+                        .render_encoded(scope, &|value| {
+                            outbound::segment(value).map_err(|error| ApplyError::new(error.public().to_owned()))
+                        })
+                        .map_err(|error| unfilled(&error))?
+                        .unwrap_or_default();
+                    outbound::build(&base, &path, &query)?
                 }
-                url
-            }
-        };
+                CallPath::Given(reference) => {
+                    let given = reference.value(scope).and_then(|value| scalar_text(&value)).ok_or_else(|| {
+                        Error::new(Kind::ProviderFailed, "The provider gave no address of the next page")
+                    })?;
+                    with_query(outbound::follow(&base, &given)?, &query)
+                }
+                CallPath::Elsewhere(reference) => {
+                    let given = reference.value(scope).and_then(|value| scalar_text(&value)).ok_or_else(|| {
+                        Error::new(Kind::ProviderFailed, "The provider gave no address to go on with")
+                    })?;
+                    with_query(outbound::given(&given)?, &query)
+                }
+            };
         let mut headers = HeaderMap::new();
-        for (name, template) in element.headers.iter().chain(&call.headers) {
-            if let Some(value) = template.render(scope).map_err(|error| unfilled(&error))? {
+        let common: &[_] = if call.authenticated { &element.headers } else { &[] };
+        // The call's own stands over the one of all calls, also when it says that there is to be none.
+        let own = |name: &str| call.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
+        let common = common.iter().filter(|(name, _)| !own(name));
+        for (name, template) in common.chain(&call.headers) {
+            let value = template.render(scope).map_err(|error| unfilled(&error))?;
+            if let Some(value) = value.filter(|value| !value.is_null()) {
                 let name = HeaderName::from_bytes(name.as_bytes()).map_err(Error::internal)?;
                 headers.insert(name, header_value(&value)?);
             }
@@ -80,6 +84,16 @@ impl Engine {
                     .unwrap_or_else(|| Value::Object(serde_json::Map::new()));
                 Body::Bytes(serde_json::to_vec(&value).map_err(Error::internal)?.into())
             }
+            CallBody::Xml(template) => {
+                headers
+                    .entry(header::CONTENT_TYPE)
+                    .or_insert(HeaderValue::from_static("application/xml; charset=utf-8"));
+                let value = template.render(scope).map_err(|error| unfilled(&error))?.unwrap_or(Value::Null);
+                let text = element.xml.clone().unwrap_or_default().write(&value).map_err(|error| {
+                    Error::bad_request(format!("The request cannot be written for this element: {}", error.message))
+                })?;
+                Body::Bytes(text.into())
+            }
             CallBody::Form(template) => {
                 headers
                     .entry(header::CONTENT_TYPE)
@@ -92,6 +106,10 @@ impl Engine {
                 Body::Bytes(form.finish().into())
             }
         };
+        for (name, checksum) in &call.checksum {
+            let bytes = if let Body::Bytes(bytes) = &body { bytes.as_ref() } else { &[] };
+            headers.insert(name.clone(), sum(*checksum, bytes)?);
+        }
         if call.answer.format == Format::Stream {
             // A file passes as it is: compressed on the way, its length and ranges would be another's.
             headers.entry(header::ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
@@ -114,47 +132,11 @@ impl Engine {
     }
 }
 
-/// Puts the element's credentials on a request.
-pub(super) fn authorize(
-    request: &mut Request,
-    element: &Element,
-    connection: &Connection,
-    token: Option<&Token>,
-) -> Result<()> {
-    let secret = |key: &str| {
-        connection
-            .secrets
-            .get(key)
-            .map(|secret| secret.expose_secret().to_owned())
-            .or_else(|| connection.configuration.get(key).and_then(scalar_text))
-    };
-    let (name, value) = match &element.authentication {
-        Authentication::None => return Ok(()),
-        Authentication::OAuth2(_) => {
-            let Some(token) = token else { return Ok(()) };
-            (header::AUTHORIZATION, format!("Bearer {}", token.secret.expose_secret()))
-        }
-        Authentication::Basic(spec) => {
-            use base64::Engine as _;
-            let pair = format!(
-                "{}:{}",
-                secret(&spec.username).unwrap_or_default(),
-                secret(&spec.password).unwrap_or_default()
-            );
-            (header::AUTHORIZATION, format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)))
-        }
-        Authentication::ApiKey { header, prefix, key } => {
-            let name = HeaderName::from_bytes(header.as_bytes()).map_err(Error::internal)?;
-            (name, format!("{prefix}{}", secret(key).unwrap_or_default()))
-        }
-    };
-    let mut value = HeaderValue::from_str(&value).map_err(|_| {
-        Error::new(Kind::ReauthRequired, "The stored credentials hold characters that no header can carry")
-    })?;
-    value.set_sensitive(true);
-    request.headers.insert(name.clone(), value);
-    request.sensitive.push(name);
-    Ok(())
+fn with_query(mut url: Url, query: &[(&str, String)]) -> Url {
+    for (name, value) in query {
+        url.query_pairs_mut().append_pair(name, value);
+    }
+    url
 }
 
 /// Puts the uploaded file into a request whose call carries one.
@@ -176,67 +158,16 @@ pub(super) fn attach(
             request.headers.insert(header::CONTENT_TYPE, content_type);
             request.body = body;
         }
-        CallBody::None | CallBody::Json(_) | CallBody::Form(_) => {}
+        CallBody::None | CallBody::Json(_) | CallBody::Xml(_) | CallBody::Form(_) => {}
     }
     Ok(())
-}
-
-/// Whether a call carries the uploaded file.
-pub(super) fn carries_file(call: &Call) -> bool {
-    match &call.body {
-        CallBody::File => true,
-        CallBody::Multipart(parts) => parts.iter().any(|part| part.json.is_none()),
-        CallBody::None | CallBody::Json(_) | CallBody::Form(_) => false,
-    }
-}
-
-/// An upload, the small ones held so that they can be sent twice.
-pub(super) enum Prepared {
-    /// All of it.
-    Small(Bytes),
-    /// A stream, which can be taken once.
-    Large(Option<Body>),
-}
-
-/// Up to this many bytes an upload is held in memory, so that a call can be repeated after a token refresh.
-const SMALL_UPLOAD: usize = 1 << 20;
-
-/// Reads the beginning of an upload.
-pub(super) async fn prepare(upload: Upload) -> Result<Prepared> {
-    let mut stream = upload.stream;
-    let mut head: Vec<Bytes> = Vec::new();
-    let mut size = 0_usize;
-    while size <= SMALL_UPLOAD {
-        match stream.try_next().await {
-            Ok(Some(chunk)) => {
-                size += chunk.len();
-                head.push(chunk);
-            }
-            Ok(None) => {
-                if let Some(announced) = upload.size.filter(|announced| *announced != size as u64) {
-                    return Err(wrong_size(announced));
-                }
-                return Ok(Prepared::Small(head.concat().into()));
-            }
-            Err(error) => return Err(broken_upload(error)),
-        }
-    }
-    let stream = stream::iter(head.into_iter().map(Ok)).chain(stream).boxed();
-    Ok(Prepared::Large(Some(Body::Stream { stream, length: upload.size })))
-}
-
-fn wrong_size(announced: u64) -> Error {
-    Error::bad_request(format!("The file is not of the announced size, {announced} bytes"))
-        .with_detail("size", "should be the file's size in bytes")
-}
-
-fn broken_upload(error: std::io::Error) -> Error {
-    Error::bad_request("The upload broke off or is not a well-formed multipart body").with_source(error)
 }
 
 fn take(upload: &mut Option<Prepared>) -> Result<Body> {
     match upload {
         Some(Prepared::Small(bytes)) => Ok(Body::Bytes(bytes.clone())),
+        Some(Prepared::Part(part)) => Ok(part.body()),
+        Some(Prepared::Parts(_)) => Err(Error::internal("a file that goes in parts is sent as a whole")),
         Some(Prepared::Large(body)) => body.take().ok_or_else(|| {
             Error::new(
                 Kind::Unavailable,
@@ -272,8 +203,19 @@ fn ascii_json(value: &Value) -> String {
     })
 }
 
+/// A checksum as a header carries it.
+fn sum(checksum: Checksum, bytes: &[u8]) -> Result<HeaderValue> {
+    use base64::Engine as _;
+    use sha2::Digest as _;
+    let sum = match checksum {
+        Checksum::Md5 => md5::Md5::digest(bytes).to_vec(),
+        Checksum::Sha256 => sha2::Sha256::digest(bytes).to_vec(),
+    };
+    HeaderValue::from_str(&base64::engine::general_purpose::STANDARD.encode(sum)).map_err(Error::internal)
+}
+
 /// The root of a host's URLs for this connection.
-fn base_url(element: &Element, connection: &Connection, name: &str, scope: &CallScope<'_>) -> Result<Url> {
+pub(super) fn base_url(element: &Element, connection: &Connection, name: &str, scope: &CallScope<'_>) -> Result<Url> {
     let host = find_host(element, name)?;
     let configured =
         |key: &str| connection.configuration.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());

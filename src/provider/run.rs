@@ -1,5 +1,7 @@
 //! One uniform call from its invocation to its outcome: the steps of an operation in order.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, header};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -7,19 +9,21 @@ use tokio::time::Instant;
 use super::{
     Connection, Engine, FieldDescription, Invocation, Outcome, Upload,
     filter::{Parted, part},
-    request::{Prepared, prepare, unfilled},
+    request::unfilled,
     scope::CallScope,
     send::kind_of_status,
+    sign::signer,
+    upload::{Prepared, prepare},
 };
 use crate::{
     catalog::{
-        Call, Element, Operation,
-        call::Format,
+        Authentication, Call, Element, Operation,
+        call::{Format, Presign},
         hub::{AnswerKind, RequestKind},
-        operation::Step,
+        operation::{Refusal, Step},
     },
     error::{Error, Kind, Result},
-    mapping::{Root, WriteMode},
+    mapping::{Plan, Root, WriteMode, time},
     upstream::Response,
 };
 
@@ -37,7 +41,7 @@ const PASSED: &[header::HeaderName] = &[
 /// What the last step of an operation gave.
 enum Last<'a> {
     Json(Value, &'a Call),
-    Stream(Response),
+    Stream(Response, &'a Call),
 }
 
 impl Engine {
@@ -47,24 +51,14 @@ impl Engine {
     /// What the caller got wrong, or what the provider said, in uniform terms.
     pub async fn run(
         &self,
-        element: &Element,
+        element: &Arc<Element>,
         connection: &Connection,
         invocation: Invocation,
         upload: Option<Upload>,
     ) -> Result<Outcome> {
-        let operation = std::sync::Arc::clone(&invocation.operation);
+        let operation = Arc::clone(&invocation.operation);
         let mut scope = CallScope::new(connection, &invocation);
-        if let Some(object) = &operation.object {
-            let name = object.render(&scope).map_err(|error| unfilled(&error))?;
-            if let Some(name) = name.as_deref().filter(|name| !is_name(name)) {
-                return Err(Error::not_found(format!("No object has the name `{name}`")));
-            }
-            scope.object = name.map(Value::String);
-        }
-        if matches!(operation.hub.request, RequestKind::Record) {
-            scope.record = record(&operation, &invocation)?;
-            fill_in(&operation, &invocation, &mut scope)?;
-        }
+        begin(&operation, &invocation, &mut scope)?;
         let described = self.described(element, connection, &operation, &invocation, &scope).await?;
         let parted = if matches!(operation.hub.answer, AnswerKind::List(_)) {
             part(&operation, &invocation, &described)?
@@ -74,7 +68,10 @@ impl Engine {
         scope.filter.clone_from(&parted.filter);
         scope.order.clone_from(&parted.order);
         if operation.needs(Root::Select, "") {
-            scope.select = Some(select(&operation, &invocation, &described, &parted)?);
+            scope.select = Some(select(&operation, &invocation, &described, &parted, &Plan::select)?);
+        }
+        if operation.needs(Root::Members, "") {
+            scope.members = Some(select(&operation, &invocation, &described, &parted, &Plan::members)?);
         }
         if let Some(upload) = &upload {
             let mut tell =
@@ -82,16 +79,22 @@ impl Engine {
             tell("size", upload.size.map(Value::from));
             tell("contentType", upload.content_type.clone().map(Value::String));
         }
+        self.look_up(element, connection, &operation, &mut scope, invocation.deadline).await?;
         self.locate(element, connection, &invocation, &mut scope).await?;
-        if let Some(refusal) = operation.refuse.iter().find(|refusal| refusal.when.holds(&scope)) {
-            return Err(Error::new(kind_of_status(refusal.status), refusal.message.clone()));
-        }
+        refuse(&operation.refuse, &scope)?;
         if matches!(operation.hub.answer, AnswerKind::List(_)) {
             return self.list(element, connection, &invocation, scope, &parted).await;
         }
-        let mut upload = match upload {
-            Some(upload) => Some(prepare(upload).await?),
-            None => None,
+        let (mut upload, cut_off) = match upload {
+            Some(upload) => {
+                let session = operation.steps.iter().find_map(|step| step.session.as_ref());
+                let (upload, cut_off) = prepare(upload, session, element).await?;
+                if let Prepared::Small(bytes) = &upload {
+                    scope.file.insert("size".to_owned(), bytes.len().into());
+                }
+                (Some(upload), Some(cut_off))
+            }
+            None => (None, None),
         };
         let last = self
             .steps(
@@ -103,12 +106,26 @@ impl Engine {
                 Some(&invocation.pass),
                 invocation.deadline,
             )
-            .await?;
+            .await
+            .map_err(|error| match &cut_off {
+                Some(cut_off) => cut_off.explain(error),
+                None => error,
+            })?;
         match (&operation.hub.answer, last) {
-            (AnswerKind::File, Last::Stream(response)) => Ok(file(response, scope.target.name.take())),
+            (AnswerKind::File, Last::Stream(response, call)) => {
+                let told = call.answer.file_name.as_ref().map(|name| name.render(&scope));
+                let told = told.transpose().map_err(|error| unfilled(&error))?.flatten();
+                Ok(file(response, scope.target.name.take().or(told)))
+            }
             (AnswerKind::Empty, _) => Ok(Outcome::Empty),
             (AnswerKind::Record(_), Last::Json(answer, call)) => match call.answer.record.get(&answer) {
-                Some(found) if found.is_object() => Ok(Outcome::Record(invocation.shape(found))),
+                Some(found) if found.is_object() => {
+                    let mut records = [invocation.shape(found, &scope)];
+                    let items = std::slice::from_ref(found);
+                    self.add_paths(element, connection, &invocation, &scope, items, &mut records).await?;
+                    let [record] = records;
+                    Ok(Outcome::Record(record))
+                }
                 _ => Err(Error::new(Kind::ProviderFailed, "The provider's answer holds no record")),
             },
             (_, _) => Err(Error::internal(format!(
@@ -126,15 +143,11 @@ impl Engine {
         operation: &Operation,
         invocation: &Invocation,
         scope: &CallScope<'_>,
-    ) -> Result<std::sync::Arc<Vec<FieldDescription>>> {
-        let wanted = operation.needs(Root::Select, "") && (invocation.native || operation.plan.open.is_some())
-            || invocation.filter.is_some() && operation.object.is_some();
-        let Some(object) = scope.object.as_ref().and_then(Value::as_str).filter(|_| wanted) else {
-            return Ok(std::sync::Arc::default());
-        };
+    ) -> Result<Arc<Vec<FieldDescription>>> {
+        let Some(object) = to_describe(operation, invocation, scope) else { return Ok(Arc::default()) };
         match self.describe(element, connection, object, invocation.deadline).await {
             // An account that may not describe still may read; then only the mapped fields are known.
-            Err(error) if error.kind() == Kind::Forbidden && !invocation.native => Ok(std::sync::Arc::default()),
+            Err(error) if error.kind() == Kind::Forbidden && !invocation.native => Ok(Arc::default()),
             described => described,
         }
     }
@@ -150,7 +163,7 @@ impl Engine {
     ) -> Result<(Value, &'o Call)> {
         match self.steps(element, connection, operation, scope, &mut None, None, deadline).await? {
             Last::Json(answer, call) => Ok((answer, call)),
-            Last::Stream(_) => Err(Error::internal(format!("the mapping of `{}` streams a list", operation.hub.id()))),
+            Last::Stream(..) => Err(Error::internal(format!("the mapping of `{}` streams a list", operation.hub.id()))),
         }
     }
 
@@ -170,6 +183,13 @@ impl Engine {
             if step.when.as_ref().is_some_and(|when| !when.holds(scope)) {
                 continue;
             }
+            refuse(&step.refuse, scope)?;
+            if let Some(walk) = &step.walk {
+                let answer = self.walk(element, connection, operation, walk, scope, deadline).await?;
+                scope.steps.insert(step.name.clone(), answer.clone());
+                last = Some(Last::Json(answer, &walk.list));
+                continue;
+            }
             let done = self.step(element, connection, operation, step, scope, upload, pass, deadline).await?;
             if let Last::Json(answer, _) = &done {
                 scope.steps.insert(step.name.clone(), answer.clone());
@@ -186,11 +206,17 @@ impl Engine {
         connection: &Connection,
         operation: &'o Operation,
         step: &'o Step,
-        scope: &CallScope<'_>,
+        scope: &mut CallScope<'_>,
         upload: &mut Option<Prepared>,
         pass: Option<&HeaderMap>,
         deadline: Instant,
     ) -> Result<Last<'o>> {
+        if let (Some(session), Some(Prepared::Parts(file))) = (&step.session, upload.as_mut()) {
+            let file = file.take().ok_or_else(|| Error::internal("a file was to be sent twice"))?;
+            let sent = Box::pin(self.in_parts(connection, operation, session, scope, *file, deadline)).await?;
+            return Ok(Last::Json(sent.0, sent.1));
+        }
+        let scope = &*scope;
         let first = step.calls.iter().find(|call| call.when.as_ref().is_none_or(|when| when.holds(scope)));
         let Some(first) = first else {
             return Err(Error::bad_request("The request asks for a combination that this element does not know"));
@@ -225,13 +251,104 @@ impl Engine {
             let value = give.render(scope).map_err(|error| unfilled(&error))?.unwrap_or_default();
             return Ok(Last::Json(value, call));
         }
+        if let Some(wait) = &call.wait {
+            let done = self.settled(element, connection, call, wait, scope, &operation.errors, deadline).await?;
+            return Ok(Last::Json(done, call));
+        }
+        if let Some(presign) = &call.presign {
+            let link = self.presign(element, connection, call, presign, scope, deadline)?;
+            return Ok(Last::Json(link, call));
+        }
         let pass = pass.filter(|_| call.answer.format == Format::Stream);
         let response = self.send(element, connection, call, scope, &operation.errors, upload, pass, deadline).await?;
         match (response, call.answer.format) {
-            (None, _) | (Some(_), Format::None) => Ok(Last::Json(Value::Null, call)),
-            (Some(response), Format::Stream) => Ok(Last::Stream(response)),
-            (Some(response), Format::Json) => Ok(Last::Json(self.decode(response, deadline).await?, call)),
+            (None, _) => Ok(Last::Json(Value::Null, call)),
+            (Some(response), Format::Stream) => Ok(Last::Stream(response, call)),
+            (Some(response), _) => {
+                let rules = &operation.errors;
+                let document = self.decode(element, connection, call, scope, rules, response, deadline).await?;
+                Ok(Last::Json(document, call))
+            }
         }
+    }
+}
+
+/// The object of which the operation needs to know the fields.
+pub(super) fn to_describe<'s>(
+    operation: &Operation,
+    invocation: &Invocation,
+    scope: &'s CallScope<'_>,
+) -> Option<&'s str> {
+    let selects = operation.needs(Root::Select, "") || operation.needs(Root::Members, "");
+    let wanted = selects && (invocation.native || operation.plan.open.is_some())
+        || invocation.filter.is_some() && operation.object.is_some();
+    scope.object.as_ref().and_then(Value::as_str).filter(|_| wanted)
+}
+
+/// Puts the name of the object and the record of the body into the scope.
+pub(super) fn begin(operation: &Operation, invocation: &Invocation, scope: &mut CallScope<'_>) -> Result<()> {
+    if let Some(object) = &operation.object {
+        let name = object.render(scope).map_err(|error| unfilled(&error))?;
+        if let Some(name) = name.as_deref().filter(|name| !is_name(name)) {
+            return Err(Error::not_found(format!("No object has the name `{name}`")));
+        }
+        scope.object = name.map(Value::String);
+    }
+    if matches!(operation.hub.request, RequestKind::Record) {
+        scope.record = record(operation, invocation)?;
+        fill_in(operation, invocation, scope)?;
+    }
+    Ok(())
+}
+
+/// Fails with the first refusal that holds.
+fn refuse(refusals: &[Refusal], scope: &CallScope<'_>) -> Result<()> {
+    match refusals.iter().find(|refusal| refusal.when.holds(scope)) {
+        Some(refusal) => Err(Error::new(kind_of_status(refusal.status), refusal.message.clone())),
+        None => Ok(()),
+    }
+}
+
+impl Engine {
+    /// A link that makes `call` with the instance's signature: `url`, and when it ends (`expires`).
+    fn presign(
+        &self,
+        element: &Element,
+        connection: &Connection,
+        call: &Call,
+        presign: &Presign,
+        scope: &CallScope<'_>,
+        deadline: Instant,
+    ) -> Result<Value> {
+        let request = self.request(element, connection, call, scope, deadline)?;
+        let now = chrono::Utc::now();
+        let longest = i64::try_from(presign.seconds).unwrap_or(i64::MAX);
+        let wrong = |detail: String| Error::bad_request("Invalid link expiration date.").with_detail("expires", detail);
+        let until = match &presign.until {
+            Some(until) => until.render(scope).map_err(|error| unfilled(&error))?,
+            None => None,
+        };
+        let seconds = match until {
+            None => longest,
+            Some(until) => {
+                let until = time::parse(&until).ok_or_else(|| wrong("should be a date like 2030-01-31".to_owned()))?;
+                let seconds = (until - now).num_seconds();
+                if seconds <= 0 {
+                    return Err(wrong("should be in the future".to_owned()));
+                }
+                if seconds > longest {
+                    return Err(wrong(format!("should be within {} days", presign.seconds / 86_400)));
+                }
+                seconds
+            }
+        };
+        let Authentication::AwsSignature4(spec) = element.authentication.of(&connection.configuration) else {
+            return Err(Error::internal(format!("element `{}` does not sign its calls", element.key)));
+        };
+        let signer = signer(connection, spec)?;
+        let url = signer.presign(&request.method, request.url, now, u64::try_from(seconds).unwrap_or_default());
+        let expires = time::rfc3339(now + chrono::TimeDelta::seconds(seconds));
+        Ok(serde_json::json!({"url": url.as_str(), "expires": expires}))
     }
 }
 
@@ -241,7 +358,9 @@ fn record(operation: &Operation, invocation: &Invocation) -> Result<Value> {
         return Err(Error::bad_request("The body should be a JSON object").with_detail("", "should be an object"));
     };
     if invocation.native {
-        return Ok(invocation.body.clone());
+        // With its envelope or without.
+        let inside = operation.envelope.as_deref().and_then(|envelope| body.get(envelope));
+        return Ok(inside.filter(|inside| inside.is_object()).unwrap_or(&invocation.body).clone());
     }
     let mode = write_mode(operation);
     operation.plan.write(body, mode).map_err(|problems| {
@@ -280,22 +399,30 @@ fn is_name(name: &str) -> bool {
 }
 
 /// The provider's names of the fields wanted.
-fn select(
+pub(super) fn select(
     operation: &Operation,
     invocation: &Invocation,
     described: &[FieldDescription],
     parted: &Parted,
+    of: &dyn Fn(&Plan, &[String]) -> Vec<String>,
 ) -> Result<Value> {
     let mut names: Vec<String> = if invocation.native {
         match invocation.fields.as_slice() {
             [] => described.iter().map(|field| field.name.clone()).collect(),
-            fields => fields.to_vec(),
+            fields => {
+                let envelope = operation.envelope.as_deref().map(|envelope| format!("{envelope}."));
+                let own = |field: &String| {
+                    let inside = envelope.as_deref().and_then(|envelope| field.strip_prefix(envelope));
+                    inside.unwrap_or(field).to_owned()
+                };
+                fields.iter().map(own).collect()
+            }
         }
     } else {
         // A filter or an order made here needs every field it may name.
         let fields: &[String] =
             if parted.local.is_some() || !parted.local_order.is_empty() { &[] } else { &invocation.fields };
-        let mut names = operation.plan.select(fields);
+        let mut names = of(&operation.plan, fields);
         let open = operation.plan.open.as_ref().map(|open| open.field.as_str());
         if open.is_some_and(|open| fields.is_empty() || fields.iter().any(|field| field == open)) {
             names.extend(described.iter().filter(|field| field.custom).map(|field| field.name.clone()));
@@ -306,7 +433,7 @@ fn select(
     names.retain(|name| seen.insert(name.to_lowercase()));
     if names.is_empty() {
         // Nothing that was asked for is known: what is answered is empty, but a query needs something to ask for.
-        names = operation.plan.select(&[]);
+        names = of(&operation.plan, &[]);
     }
     if let Some(name) = names.iter().find(|name| !is_name(name)) {
         return Err(Error::bad_request(format!("`{name}` is not the name of a field"))

@@ -6,7 +6,10 @@ use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
 
 use super::{Connection, Invocation};
-use crate::mapping::{Root, Scope, time};
+use crate::{
+    error::{Error, Result},
+    mapping::{Root, Scope, time},
+};
 
 /// A place in a provider's tree, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,7 +40,33 @@ impl Place {
     }
 }
 
+/// A name that is no path.
+pub(super) fn single_name(name: Option<&str>) -> Result<Option<&str>> {
+    match name.filter(|name| name.contains('/')) {
+        Some(name) => Err(Error::bad_request(format!("`{name}` is not a name: it holds a /"))
+            .with_detail("/name", "should be a single name; use `path` to move")),
+        None => Ok(name),
+    }
+}
+
+/// What of a call that is only explained nobody knows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Open {
+    /// What of the target was not told.
+    pub(super) target: bool,
+    /// What of the destination was not told.
+    pub(super) destination: bool,
+    /// Where the page begins.
+    pub(super) cursor: bool,
+    /// The fields wanted.
+    pub(super) fields: bool,
+}
+
+/// What a secret is shown as.
+pub(super) const MASK: &str = "***";
+
 /// The scope of one uniform call.
+#[derive(Clone)]
 pub(super) struct CallScope<'a> {
     connection: &'a Connection,
     path: &'a [(String, String)],
@@ -51,11 +80,21 @@ pub(super) struct CallScope<'a> {
     pub(super) filter: Option<Value>,
     pub(super) order: Option<Value>,
     pub(super) select: Option<Value>,
+    pub(super) members: Option<Value>,
     pub(super) object: Option<Value>,
     pub(super) steps: Map<String, Value>,
+    pub(super) lookup: Map<String, Value>,
+    pub(super) item: Option<Value>,
+    pub(super) walk: Map<String, Value>,
     pub(super) file: Map<String, Value>,
+    pub(super) session: Value,
+    pub(super) chunk: Map<String, Value>,
+    pub(super) answer: Value,
+    pub(super) parts: Value,
     pub(super) folder: Map<String, Value>,
     pub(super) reference: Option<Value>,
+    /// Whether nothing is asked of the provider: what it would tell stays open.
+    pub(super) open: Option<Open>,
     unique: Value,
     now: Value,
 }
@@ -83,14 +122,28 @@ impl<'a> CallScope<'a> {
             filter: None,
             order: None,
             select: None,
+            members: None,
             object: None,
             steps: Map::new(),
+            lookup: Map::new(),
+            item: None,
+            walk: Map::new(),
             file: Map::new(),
+            session: Value::Null,
+            chunk: Map::new(),
+            answer: Value::Null,
+            parts: Value::Null,
             folder: Map::new(),
             reference: None,
+            open: None,
             unique: Value::String(hex::encode(random)),
             now: Value::String(time::rfc3339(chrono::Utc::now())),
         }
+    }
+
+    /// A scope of its own for one of several calls.
+    pub(super) fn fork(&self) -> Self {
+        self.clone()
     }
 
     /// The scope of `invocation`.
@@ -110,6 +163,9 @@ impl Scope for CallScope<'_> {
         let owned = |value: Value| Some(Cow::Owned(value));
         match root {
             Root::Config => self.connection.configuration.get(key).map(Cow::Borrowed),
+            Root::Secret if self.open.is_some() => {
+                self.connection.secrets.get(key).and_then(|_| owned(Value::String(MASK.to_owned())))
+            }
             Root::Secret => owned(Value::String(self.connection.secrets.get(key)?.expose_secret().to_owned())),
             Root::Path => {
                 owned(Value::String(self.path.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone())?))
@@ -124,13 +180,55 @@ impl Scope for CallScope<'_> {
             Root::Where => self.filter.as_ref().map(Cow::Borrowed),
             Root::OrderBy => self.order.as_ref().map(Cow::Borrowed),
             Root::Select => self.select.as_ref().map(Cow::Borrowed),
+            Root::Members => self.members.as_ref().map(Cow::Borrowed),
             Root::Object => self.object.as_ref().map(Cow::Borrowed),
+            Root::Walk => self.walk.get(key).map(Cow::Borrowed),
             Root::Steps => self.steps.get(key).map(Cow::Borrowed),
+            Root::Lookup => self.lookup.get(key).map(Cow::Borrowed),
+            Root::Item => self.item.as_ref().map(Cow::Borrowed),
             Root::File => self.file.get(key).map(Cow::Borrowed),
+            Root::Session => Some(Cow::Borrowed(&self.session)),
+            Root::Chunk => self.chunk.get(key).map(Cow::Borrowed),
+            Root::Answer => Some(Cow::Borrowed(&self.answer)),
+            Root::Parts => Some(Cow::Borrowed(&self.parts)),
             Root::Folder => self.folder.get(key).map(Cow::Borrowed),
             Root::Ref => self.reference.as_ref().map(Cow::Borrowed),
             Root::Unique => Some(Cow::Borrowed(&self.unique)),
             Root::Now => Some(Cow::Borrowed(&self.now)),
+        }
+    }
+
+    fn is_open(&self, root: Root, key: &str) -> bool {
+        let Some(open) = self.open else { return false };
+        match root {
+            Root::Steps => !self.steps.contains_key(key),
+            Root::Lookup => !self.lookup.contains_key(key),
+            Root::Walk => !self.walk.contains_key(key),
+            Root::Target => open.target && self.target.value(key).is_none(),
+            Root::Destination => open.destination && self.destination.value(key).is_none(),
+            Root::Page => open.cursor && key == "cursor",
+            Root::Select => open.fields && self.select.is_none(),
+            Root::Members => open.fields && self.members.is_none(),
+            Root::Item => self.item.is_none(),
+            Root::File => !self.file.contains_key(key),
+            Root::Session => self.session.is_null(),
+            Root::Chunk => !self.chunk.contains_key(key),
+            Root::Answer => self.answer.is_null(),
+            Root::Parts => self.parts.is_null(),
+            Root::Folder => !self.folder.contains_key(key),
+            Root::Ref => self.reference.is_none(),
+            Root::Unique => true,
+            Root::Config
+            | Root::Secret
+            | Root::Path
+            | Root::Query
+            | Root::Header
+            | Root::Body
+            | Root::Record
+            | Root::Where
+            | Root::OrderBy
+            | Root::Object
+            | Root::Now => false,
         }
     }
 }

@@ -1,24 +1,23 @@
 //! Sends a call, refreshes the grant once when the provider says so, and says what an error answer means.
 
 use bytes::Bytes;
-use http::{StatusCode, header};
+use futures_util::{StreamExt, stream};
+use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
-    Connection, Engine,
-    request::{Prepared, attach, authorize, carries_file},
-    scope::CallScope,
+    Connection, Engine, decode::document, quota, request::attach, scope::CallScope, sign::Handshake, upload::Prepared,
 };
 use crate::{
-    catalog::{Authentication, Call, Element, ErrorRule, call::Then},
+    catalog::{Call, Element, ErrorRule, call::Then},
     error::{Error, Kind, ProviderFault, Result},
     mapping::codec::scalar_text,
-    upstream::{Response, body::collect},
+    upstream::{Body, Request, Response, body::collect},
 };
 
 /// The longest provider message passed on.
-const MESSAGE_CHARS: usize = 1_000;
+pub(super) const MESSAGE_CHARS: usize = 1_000;
 
 impl Engine {
     /// Sends `call` and gives back its successful answer, or `None` for a failure that `tolerate` lists.
@@ -31,30 +30,74 @@ impl Engine {
         scope: &CallScope<'_>,
         rules: &[ErrorRule],
         upload: &mut Option<Prepared>,
-        pass: Option<&header::HeaderMap>,
+        pass: Option<&HeaderMap>,
         deadline: Instant,
     ) -> Result<Option<Response>> {
-        let oauth = matches!(element.authentication, Authentication::OAuth2(_));
-        let mut token = if oauth { Some(connection.credentials.token(deadline).await?) } else { None };
+        let tokens = call.authenticated && element.authentication.of(&connection.configuration).uses_tokens();
+        let mut token = if tokens { Some(connection.credentials.token(deadline).await?) } else { None };
         let mut renewed = false;
+        let mut waits = 0;
+        let mut handshake = Handshake::new(element, connection, &self.challenges);
         loop {
             let mut request = self.request(element, connection, call, scope, deadline)?;
             attach(&mut request, call, scope, upload)?;
-            authorize(&mut request, element, connection, token.as_ref())?;
+            // What goes only once, and so cannot be sent again with an answer to a challenge.
+            let once = matches!(request.body, Body::Stream { .. });
+            let mut origin = None;
+            if call.authenticated {
+                if once && handshake.wants_probe(&request) {
+                    let question = question(&request);
+                    self.ask_for_challenge(&mut handshake, question).await?;
+                }
+                handshake.authorize(&mut request, token.as_ref())?;
+                origin = Some(handshake.request_key(&request));
+            }
             if let Some(pass) = pass {
                 for (name, value) in pass {
                     request.headers.insert(name.clone(), value.clone());
                 }
             }
             let response = self.transport.send(request).await?;
+            self.note_budgets(element, connection.instance_id, &response.headers);
             if response.status.is_success() {
                 return Ok(Some(response));
             }
-            let status = response.status;
-            let retry_after = retry_after(&response);
-            let body = collect(response.body, 256 << 10, deadline).await.unwrap_or_default();
-            let verdict = judge(element, call, rules, status, &body);
-            let may_renew = !renewed && !matches!(upload, Some(Prepared::Large(_)) if carries_file(call));
+            let Response { status, headers, body } = response;
+            let mut retry_after = retry_after(&headers);
+            if status == StatusCode::UNAUTHORIZED && origin.is_some_and(|origin| handshake.learn(&origin, &headers)) {
+                if !once {
+                    continue;
+                }
+                return Err(Error::new(
+                    Kind::Unavailable,
+                    "The provider wants to be answered anew before it takes the file; please send it once more",
+                )
+                .with_retry_after(std::time::Duration::from_secs(1)));
+            }
+            let body = collect(body, 256 << 10, deadline).await.unwrap_or_default();
+            if accepted(element, call, status, &body) {
+                return Ok(Some(Response { status, headers, body: stream::iter([Ok(body)]).boxed() }));
+            }
+            let verdict = judge(element, call, rules, status, &document(element, &body));
+            let may_repeat = !matches!(upload, Some(Prepared::Large(_)) if call.carries_file());
+            let may_renew = !renewed && may_repeat;
+            if verdict.then == Then::RateLimit {
+                // What was refused for the quota was not carried out: it may be repeated, whatever it does.
+                let wait = quota::wait(element.quota.as_ref(), &headers, &body, waits);
+                let in_time = wait <= quota::LONGEST_WAIT && Instant::now() + wait < deadline;
+                if may_repeat && in_time && waits < self.limits.quota_waits {
+                    waits += 1;
+                    tracing::debug!(
+                        instance.id = connection.instance_id,
+                        waits,
+                        ?wait,
+                        "the provider's quota is used up"
+                    );
+                    tokio::time::sleep(wait).await;
+                    continue;
+                }
+                retry_after = Some(wait);
+            }
             if verdict.then == Then::Refresh
                 && let Some(seen) = &token
             {
@@ -64,7 +107,7 @@ impl Engine {
                     token = Some(fresh?);
                     continue;
                 }
-                if matches!(upload, Some(Prepared::Large(_))) && fresh.is_ok() && carries_file(call) {
+                if matches!(upload, Some(Prepared::Large(_))) && fresh.is_ok() && call.carries_file() {
                     return Err(Error::new(
                         Kind::Unavailable,
                         "The access token had expired and has been refreshed; please send the file once more",
@@ -75,7 +118,7 @@ impl Engine {
             if call.tolerate.contains(&verdict.status) {
                 return Ok(None);
             }
-            let mut error = Error::new(kind_of(verdict.status, status), verdict.message).with_provider(verdict.fault);
+            let mut error = verdict.into_error(status);
             if let Some(after) = retry_after {
                 error = error.with_retry_after(after);
             }
@@ -96,54 +139,69 @@ impl Engine {
         let response = self.send(element, connection, call, scope, rules, &mut None, None, deadline).await?;
         match response {
             None => Ok(Value::Null),
-            Some(response) => self.decode(response, deadline).await,
+            Some(response) => self.decode(element, connection, call, scope, rules, response, deadline).await,
         }
     }
 
-    /// An answer's body as JSON; an empty one is null.
-    pub(super) async fn decode(&self, response: Response, deadline: Instant) -> Result<Value> {
-        let body =
-            collect(response.body, self.limits.response_bytes, deadline).await.map_err(|error| match error.kind() {
-                Kind::PayloadTooLarge => Error::new(
-                    Kind::ProviderFailed,
-                    format!("The provider's answer is longer than {} bytes", self.limits.response_bytes),
-                ),
-                _ => error,
-            })?;
-        if body.iter().all(u8::is_ascii_whitespace) {
-            return Ok(Value::Null);
+    /// Asks what authentication a server wants, by a call that changes nothing.
+    async fn ask_for_challenge(&self, handshake: &mut Handshake<'_>, question: Request) -> Result<()> {
+        let key = handshake.request_key(&question);
+        let response = self.transport.send(question).await?;
+        if response.status == StatusCode::UNAUTHORIZED {
+            handshake.prepare(&key, &response.headers);
         }
-        serde_json::from_slice(&body)
-            .map_err(|error| Error::new(Kind::ProviderFailed, "The provider's answer is not JSON").with_source(error))
+        Ok(())
     }
 }
 
-struct Verdict {
-    status: u16,
+/// A call to the place of `request` that changes nothing and carries no credentials.
+fn question(request: &Request) -> Request {
+    Request {
+        method: Method::HEAD,
+        url: request.url.clone(),
+        headers: HeaderMap::new(),
+        sensitive: Vec::new(),
+        body: Body::Empty,
+        hosts: std::sync::Arc::clone(&request.hosts),
+        deadline: request.deadline,
+        idle: request.idle,
+        follow_redirects: false,
+        retryable: true,
+    }
+}
+
+/// Whether `call` reads an answer with this status like a success.
+fn accepted(element: &Element, call: &Call, status: StatusCode, body: &Bytes) -> bool {
+    let mut rules = call.accept.iter().filter(|accept| accept.status == status.as_u16());
+    rules.any(|accept| accept.matches.as_ref().is_none_or(|test| test.holds(&document(element, body))))
+}
+
+pub(super) struct Verdict {
+    pub(super) status: u16,
     message: String,
     then: Then,
     fault: ProviderFault,
 }
 
+impl Verdict {
+    /// The error the caller gets.
+    pub(super) fn into_error(self, status: StatusCode) -> Error {
+        Error::new(kind_of(self.status, status), self.message).with_provider(self.fault)
+    }
+}
+
 /// What an error answer means: the call's rules, the operation's, the element's, then the table of statuses.
-fn judge(element: &Element, call: &Call, rules: &[ErrorRule], status: StatusCode, body: &Bytes) -> Verdict {
-    let document: Value = serde_json::from_slice(body)
-        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).chars().take(MESSAGE_CHARS).collect()));
-    let first = |paths: &[crate::mapping::Path]| {
-        paths.iter().find_map(|path| path.get(&document).and_then(scalar_text)).filter(|text| !text.is_empty())
-    };
-    let message = first(&element.error_message).or_else(|| match &document {
-        Value::String(text) if !text.trim_start().starts_with('<') && !text.trim().is_empty() => Some(text.clone()),
-        _ => None,
-    });
-    let fault = ProviderFault {
-        status: status.as_u16(),
-        code: first(&element.error_code),
-        message: message.map(|text| text.chars().take(MESSAGE_CHARS).collect()),
-    };
+pub(super) fn judge(
+    element: &Element,
+    call: &Call,
+    rules: &[ErrorRule],
+    status: StatusCode,
+    document: &Value,
+) -> Verdict {
+    let fault = fault(element, status, document);
     let rule = call.errors.iter().chain(rules).chain(&element.errors).find(|rule| {
         (rule.statuses.is_empty() || rule.statuses.contains(&status.as_u16()))
-            && rule.matches.as_ref().is_none_or(|test| test.holds(&document))
+            && rule.matches.as_ref().is_none_or(|test| test.holds(document))
     });
     match rule {
         Some(rule) => Verdict {
@@ -154,14 +212,53 @@ fn judge(element: &Element, call: &Call, rules: &[ErrorRule], status: StatusCode
         },
         None => {
             let uniform = uniform_status(status);
-            let then = if status == StatusCode::UNAUTHORIZED { Then::Refresh } else { Then::Fail };
+            let then = match status {
+                StatusCode::UNAUTHORIZED => Then::Refresh,
+                StatusCode::TOO_MANY_REQUESTS => Then::RateLimit,
+                _ => Then::Fail,
+            };
             Verdict { status: uniform, message: default_message(uniform).to_owned(), then, fault }
         }
     }
 }
 
+/// What a successful answer means that a rule knows as a failure; only rules that name its status are asked.
+pub(super) fn denied(
+    element: &Element,
+    call: &Call,
+    rules: &[ErrorRule],
+    status: StatusCode,
+    document: &Value,
+) -> Option<Verdict> {
+    let rule = call.errors.iter().chain(rules).chain(&element.errors).find(|rule| {
+        rule.statuses.contains(&status.as_u16()) && rule.matches.as_ref().is_some_and(|test| test.holds(document))
+    })?;
+    Some(Verdict {
+        status: rule.status,
+        message: rule.message.clone().unwrap_or_else(|| default_message(rule.status).to_owned()),
+        then: rule.then,
+        fault: fault(element, status, document),
+    })
+}
+
+/// What the provider said of a failure.
+fn fault(element: &Element, status: StatusCode, document: &Value) -> ProviderFault {
+    let first = |paths: &[crate::mapping::Path]| {
+        paths.iter().find_map(|path| path.get(document).and_then(scalar_text)).filter(|text| !text.is_empty())
+    };
+    let message = first(&element.error_message).or_else(|| match document {
+        Value::String(text) if !text.trim_start().starts_with('<') && !text.trim().is_empty() => Some(text.clone()),
+        _ => None,
+    });
+    ProviderFault {
+        status: status.as_u16(),
+        code: first(&element.error_code),
+        message: message.map(|text| text.chars().take(MESSAGE_CHARS).collect()),
+    }
+}
+
 /// The uniform status of a provider's status that no rule explains.
-fn uniform_status(status: StatusCode) -> u16 {
+pub(super) fn uniform_status(status: StatusCode) -> u16 {
     match status.as_u16() {
         400 | 405 | 406 | 422 => 400,
         401 => 401,
@@ -176,7 +273,7 @@ fn uniform_status(status: StatusCode) -> u16 {
     }
 }
 
-fn default_message(status: u16) -> &'static str {
+pub(super) fn default_message(status: u16) -> &'static str {
     match status {
         400 => "The provider refused the request as invalid",
         401 => "The provider refused the instance's credentials",
@@ -191,7 +288,7 @@ fn default_message(status: u16) -> &'static str {
     }
 }
 
-fn kind_of(uniform: u16, provider: StatusCode) -> Kind {
+pub(super) fn kind_of(uniform: u16, provider: StatusCode) -> Kind {
     match uniform {
         400 => Kind::BadRequest,
         401 => Kind::Unauthorized,
@@ -208,8 +305,8 @@ fn kind_of(uniform: u16, provider: StatusCode) -> Kind {
 }
 
 /// `Retry-After` in seconds (the date form is rare among providers' APIs and reads as absent).
-fn retry_after(response: &Response) -> Option<std::time::Duration> {
-    let text = response.headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<std::time::Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
     text.trim().parse().ok().map(std::time::Duration::from_secs)
 }
 

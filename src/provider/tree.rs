@@ -3,22 +3,27 @@
 //! Only what the operation's templates use is looked up: an element addressed by paths needs no call for a path, one
 //! addressed by ids none for an id.
 
-use serde_json::Value;
+use std::cmp::Reverse;
+
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::{
-    Connection, Engine, Invocation, Position,
+    Connection, Engine, Invocation, Position, ancestors,
     list::{items, next_position, set_page},
-    scope::{CallScope, Place},
+    request::unfilled,
+    scope::{CallScope, Place, single_name},
 };
 use crate::{
-    catalog::{Addressing, Element, Operation, addressing::By, hub::TargetKind},
+    catalog::{Addressing, Call, Element, Operation, addressing::By, hub::TargetKind, operation::Paging},
     error::{Error, Kind, Result},
     mapping::{
         Root,
         codec::{decode_path_id, parent, path_id},
     },
 };
+
+mod folders;
 
 /// Provider pages read to find one child, at most.
 const MAX_PAGES: usize = 200;
@@ -30,6 +35,9 @@ struct Finder<'a, 'c> {
     connection: &'c Connection,
     addressing: &'a Addressing,
     operation: &'a Operation,
+    lookup: Map<String, Value>,
+    /// The id of the root folder that paths are walked from.
+    root: String,
     deadline: Instant,
 }
 
@@ -48,7 +56,14 @@ impl Engine {
             .addressing
             .as_ref()
             .ok_or_else(|| Error::internal(format!("element `{}` has no addressing", element.key)))?;
-        let finder = Finder { engine: self, element, connection, addressing, operation, deadline: invocation.deadline };
+        let (lookup, deadline) = (scope.lookup.clone(), invocation.deadline);
+        let mut root = root(addressing, scope)?;
+        if operation.hub.destination {
+            // Where something is and where it goes are compared, so the root has to have one name.
+            let source = ancestors::Source { element, connection, addressing, root: &root, deadline };
+            root = self.real_root(&source).await?;
+        }
+        let finder = Finder { engine: self, element, connection, addressing, operation, lookup, root, deadline };
         let id = invocation.path.iter().find(|(name, _)| name == "id").map(|(_, id)| id.as_str());
         let named = if spec.in_body { invocation.body.get("path") } else { invocation.query.get("path") };
         let kind = match spec.kind {
@@ -78,8 +93,19 @@ impl Engine {
         if operation.hub.destination {
             scope.destination = finder.destination(&invocation.body, &mut scope.target).await?;
         }
+        if addressing.by == By::Path && operation.ensure_parents {
+            let goes = if operation.hub.destination { &scope.destination } else { &scope.target };
+            if let Some(parent) = &goes.parent_path {
+                finder.make_folders(parent).await?;
+            }
+        }
         Ok(())
     }
+}
+
+/// The id of the root folder for this call.
+pub(super) fn root(addressing: &Addressing, scope: &CallScope<'_>) -> Result<String> {
+    Ok(addressing.root.render(scope).map_err(|error| unfilled(&error))?.unwrap_or_default())
 }
 
 /// A place to start from that is not there is a wrong parameter, not a missing resource.
@@ -92,7 +118,7 @@ fn unknown_start(error: Error, optional: bool) -> Error {
     error
 }
 
-fn missing_path() -> Error {
+pub(super) fn missing_path() -> Error {
     Error::bad_request("The parameter `path` is required")
         .with_detail("path", "should be an absolute path, like /folder/file.txt")
 }
@@ -115,12 +141,12 @@ pub(super) fn normal(path: &str) -> Result<String> {
     Ok(format!("/{}", segments.join("/")))
 }
 
-fn name_of(path: &str) -> Option<String> {
+pub(super) fn name_of(path: &str) -> Option<String> {
     path.rsplit('/').next().filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 /// The place of a path at an element addressed by paths.
-fn place_of_path(path: &str, kind: Option<&'static str>) -> Place {
+pub(super) fn place_of_path(path: &str, kind: Option<&'static str>) -> Place {
     Place {
         id: Some(path_id(path)),
         name: name_of(path),
@@ -132,7 +158,27 @@ fn place_of_path(path: &str, kind: Option<&'static str>) -> Place {
     }
 }
 
-impl Finder<'_, '_> {
+impl<'c> Finder<'_, 'c> {
+    /// Id, name and kind of a uniform record, the id being what the provider is told.
+    fn identity(&self, record: &Map<String, Value>) -> Option<(String, String, &'static str)> {
+        let name = record.get("name")?.as_str()?.to_owned();
+        let folder = record.get("directory").and_then(Value::as_bool).unwrap_or(false);
+        Some((self.native_id(record)?, name, if folder { "folder" } else { "file" }))
+    }
+
+    /// What the provider is told of a uniform record.
+    fn native_id(&self, record: &Map<String, Value>) -> Option<String> {
+        let key = if self.addressing.path_ids { "refId" } else { "id" };
+        record.get(key)?.as_str().map(str::to_owned)
+    }
+
+    /// The scope of an addressing call.
+    fn scope(&self) -> CallScope<'c> {
+        let mut scope = CallScope::bare(self.connection);
+        scope.lookup.clone_from(&self.lookup);
+        scope
+    }
+
     fn needs(&self, root: Root, keys: &[&str]) -> bool {
         keys.iter().any(|key| self.operation.needs(root, key))
     }
@@ -166,6 +212,9 @@ impl Finder<'_, '_> {
                 Ok(place_of_path(&normal(&path)?, kind))
             }
             By::Id => {
+                if let Some(path) = self.path_of(id)? {
+                    return self.walk_to(&path, kind, None).await;
+                }
                 let known = Place { id: Some(id.to_owned()), reference: Some(id.to_owned()), kind, ..Place::default() };
                 let kind_unknown = kind.is_none() && self.needs(Root::Target, &["kind"]);
                 if kind_unknown || self.needs(Root::Target, &["path", "name", "parentPath", "parentId"]) {
@@ -174,6 +223,11 @@ impl Finder<'_, '_> {
                 Ok(known)
             }
         }
+    }
+
+    /// The path that an id is made of, where ids are made of paths.
+    fn path_of(&self, id: &str) -> Result<Option<String>> {
+        decode_path_id(id).filter(|_| self.addressing.path_ids).map(|path| normal(&path)).transpose()
     }
 
     async fn by_path(&self, path: &str, kind: Option<&'static str>, folder: Option<&str>) -> Result<Place> {
@@ -191,13 +245,19 @@ impl Finder<'_, '_> {
                 let name = name_of(path).ok_or_else(missing_path)?;
                 Ok(place_of_path(&normal(&format!("{folder}/{name}"))?, kind))
             }
-            By::Id => self.walk_to(path, kind, folder).await,
+            By::Id => match folder.map(|folder| self.path_of(folder)).transpose()?.flatten() {
+                Some(folder) => {
+                    let name = name_of(path).ok_or_else(missing_path)?;
+                    self.walk_to(&normal(&format!("{folder}/{name}"))?, kind, None).await
+                }
+                None => self.walk_to(path, kind, folder).await,
+            },
         }
     }
 
     /// Walks from the root to `path`, making folders on the way where the operation says so.
     async fn walk_to(&self, path: &str, kind: Option<&'static str>, folder: Option<&str>) -> Result<Place> {
-        let root = self.addressing.root.clone();
+        let root = self.root.clone();
         let Some(name) = name_of(path) else {
             return Ok(Place {
                 id: Some(root.clone()),
@@ -208,20 +268,24 @@ impl Finder<'_, '_> {
             });
         };
         let parent_path = parent(path).unwrap_or("/");
-        let parent_id = match folder {
-            Some(folder) => folder.to_owned(),
-            None => self.folder_id(parent_path, self.operation.ensure_parents).await?,
-        };
         let mut place = Place {
             path: folder.is_none().then(|| path.to_owned()),
             parent_path: folder.is_none().then(|| parent_path.to_owned()),
-            parent_id: Some(parent_id.clone()),
+            parent_id: folder.map(str::to_owned),
             name: Some(name.clone()),
             kind,
             ..Place::default()
         };
+        let finds = self.addressing.find.is_some();
+        if place.parent_id.is_none() && (!finds || self.needs(Root::Target, &["parentId"])) {
+            place.parent_id = Some(self.folder_id(parent_path, self.operation.ensure_parents).await?);
+        }
         if self.needs(Root::Target, &["id", "ref", "kind"]) {
-            match self.child(&parent_id, &name, kind).await? {
+            let found = match &place.parent_id {
+                Some(parent_id) => self.child(parent_id, &name, kind).await?,
+                None => self.below(&root, path).await?,
+            };
+            match found {
                 Some((id, found)) => {
                     place.reference = Some(id.clone());
                     place.id = Some(id);
@@ -237,45 +301,6 @@ impl Finder<'_, '_> {
         Ok(place)
     }
 
-    async fn folder_id(&self, path: &str, make: bool) -> Result<String> {
-        let mut at = self.addressing.root.clone();
-        for segment in path.split('/').filter(|segment| !segment.is_empty()) {
-            at = match self.child(&at, segment, Some("folder")).await? {
-                Some((id, "folder")) => id,
-                Some(_) => {
-                    return Err(Error::new(Kind::Conflict, format!("`{segment}` in `{path}` is a file, not a folder")));
-                }
-                None if make => self.make_folder(&at, segment).await?,
-                None => return Err(Error::not_found(format!("No folder is at `{path}`"))),
-            };
-        }
-        Ok(at)
-    }
-
-    /// Makes a folder; when somebody else just made it, theirs is taken.
-    async fn make_folder(&self, parent: &str, name: &str) -> Result<String> {
-        let call = self.addressing.create_folder.as_ref().ok_or_else(|| {
-            Error::not_found(format!("No folder `{name}` is there, and this element cannot make one"))
-        })?;
-        let mut scope = CallScope::bare(self.connection);
-        scope.folder.insert("id".to_owned(), Value::String(parent.to_owned()));
-        scope.folder.insert("name".to_owned(), Value::String(name.to_owned()));
-        match self.engine.json(self.element, self.connection, call, &scope, &[], self.deadline).await {
-            Ok(answer) => {
-                let record =
-                    call.answer.record.get(&answer).map(|record| self.addressing.plan.read(record, false, false));
-                let id = record.as_ref().and_then(|record| record.get("id")).and_then(Value::as_str);
-                id.map(str::to_owned)
-                    .ok_or_else(|| Error::new(Kind::ProviderFailed, "The provider made a folder without an id"))
-            }
-            Err(error) if error.kind() == Kind::Conflict => match self.child(parent, name, Some("folder")).await? {
-                Some((id, "folder")) => Ok(id),
-                _ => Err(error),
-            },
-            Err(error) => Err(error),
-        }
-    }
-
     /// The child of a folder with this name: its id and kind. Names are compared exactly first, then without case.
     async fn child(
         &self,
@@ -283,20 +308,26 @@ impl Finder<'_, '_> {
         name: &str,
         kind: Option<&'static str>,
     ) -> Result<Option<(String, &'static str)>> {
+        if self.addressing.find.is_some() {
+            return self.below(folder, &format!("/{name}")).await;
+        }
+        if let Some((call, paging)) = &self.addressing.child {
+            return self.named_child(call, paging.as_ref(), folder, name, kind).await;
+        }
         let Some((call, paging)) = &self.addressing.children else {
             return Err(Error::internal(format!("element `{}` cannot list children", self.element.key)));
         };
-        let mut scope = CallScope::bare(self.connection);
+        let mut scope = self.scope();
         scope.folder.insert("id".to_owned(), Value::String(folder.to_owned()));
         let mut at = Position { page: paging.as_ref().map_or(1_000, |paging| paging.max), ..Position::default() };
         let mut similar = None;
         for _ in 0..MAX_PAGES {
             set_page(&mut scope, &at);
             let answer = self.engine.json(self.element, self.connection, call, &scope, &[], self.deadline).await?;
-            let found = items(call, &answer)?;
+            let found = items(call, &answer, &scope)?;
             for item in &found {
                 let record = self.addressing.plan.read(item, false, false);
-                let Some((id, known, is)) = identity(&record) else { continue };
+                let Some((id, known, is)) = self.identity(&record) else { continue };
                 if kind.is_some_and(|kind| kind != is) && known != name {
                     continue;
                 }
@@ -317,9 +348,70 @@ impl Finder<'_, '_> {
         )))
     }
 
+    /// What the provider has at `path` below a folder: its id and kind.
+    async fn below(&self, folder: &str, path: &str) -> Result<Option<(String, &'static str)>> {
+        let Some(call) = &self.addressing.find else {
+            return Err(Error::internal(format!("element `{}` cannot find by path", self.element.key)));
+        };
+        let mut scope = self.scope();
+        scope.folder.insert("id".to_owned(), Value::String(folder.to_owned()));
+        scope.folder.insert("path".to_owned(), Value::String(path.to_owned()));
+        match self.engine.json(self.element, self.connection, call, &scope, &[], self.deadline).await {
+            Ok(answer) => {
+                let record = call.answer.record.get(&answer).cloned().unwrap_or_default();
+                let record = self.addressing.plan.read(&record, false, false);
+                let found = self.identity(&record).map(|(id, _, kind)| (id, kind));
+                found.map(Some).ok_or_else(|| Error::new(Kind::ProviderFailed, "The provider's answer holds no record"))
+            }
+            Err(error) if error.kind() == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// [`Self::child`] of a provider that looks names up, and may have several of one name: of those it is the one of the
+    /// wanted kind, with exactly that name, changed last; among equals that with the smallest id.
+    async fn named_child(
+        &self,
+        call: &Call,
+        paging: Option<&Paging>,
+        folder: &str,
+        name: &str,
+        kind: Option<&'static str>,
+    ) -> Result<Option<(String, &'static str)>> {
+        let mut scope = self.scope();
+        scope.folder.insert("id".to_owned(), Value::String(folder.to_owned()));
+        scope.folder.insert("name".to_owned(), Value::String(name.to_owned()));
+        let mut at = Position { page: paging.map_or(1_000, |paging| paging.max), ..Position::default() };
+        let mut best: Option<(Rank, &'static str)> = None;
+        for _ in 0..MAX_PAGES {
+            set_page(&mut scope, &at);
+            let answer = self.engine.json(self.element, self.connection, call, &scope, &[], self.deadline).await?;
+            let found = items(call, &answer, &scope)?;
+            for item in &found {
+                let record = self.addressing.plan.read(item, false, false);
+                let Some((id, known, is)) = self.identity(&record) else { continue };
+                let exact = known == name;
+                let wanted = kind.is_none_or(|kind| kind == is);
+                if !exact && (!wanted || known.to_lowercase() != name.to_lowercase()) {
+                    continue;
+                }
+                let modified = record.get("modifiedDate").and_then(Value::as_i64).unwrap_or_default();
+                let rank = (exact, wanted, modified, Reverse(id));
+                if best.as_ref().is_none_or(|(known, _)| *known < rank) {
+                    best = Some((rank, is));
+                }
+            }
+            match paging.and_then(|paging| next_position(paging, &answer, found.len() as u64, &at)) {
+                Some(next) => at = next,
+                None => break,
+            }
+        }
+        Ok(best.map(|((_, _, _, Reverse(id)), is)| (id, is)))
+    }
+
     /// Asks the provider what a reference is.
     async fn identify(&self, reference: &str) -> Result<Place> {
-        let mut scope = CallScope::bare(self.connection);
+        let mut scope = self.scope();
         scope.reference = Some(Value::String(reference.to_owned()));
         let mut last = Error::not_found(format!("No file or folder has the id `{reference}`"));
         for call in &self.addressing.identify {
@@ -328,13 +420,19 @@ impl Finder<'_, '_> {
                     let record = call.answer.record.get(&answer).cloned().unwrap_or_default();
                     let record = self.addressing.plan.read(&record, false, false);
                     let text = |key: &str| record.get(key).and_then(Value::as_str).map(str::to_owned);
-                    let path = text("path");
+                    let mut path = text("path");
+                    if path.is_none()
+                        && (self.operation.hub.destination || self.needs(Root::Target, &["path", "parentPath"]))
+                    {
+                        path = self.made_path(&record).await?;
+                    }
                     let is_folder = record.get("directory").and_then(Value::as_bool).unwrap_or(false);
                     return Ok(Place {
                         parent_path: path.as_deref().and_then(parent).map(str::to_owned),
-                        id: text("id"),
+                        id: self.native_id(&record),
                         name: text("name"),
-                        parent_id: text("parentFolderId"),
+                        // Made of the path, it says nothing to the provider.
+                        parent_id: text("parentFolderId").filter(|_| !self.addressing.path_ids),
                         kind: Some(if is_folder { "folder" } else { "file" }),
                         reference: Some(reference.to_owned()),
                         path,
@@ -347,47 +445,61 @@ impl Finder<'_, '_> {
         Err(last)
     }
 
+    /// The destination of what only gets another name; what has that name there already is looked up where it matters.
+    async fn renamed(&self, target: &mut Place, name: &str, copies: bool) -> Result<Place> {
+        let mut place = Place { name: Some(name.to_owned()), ..Place::default() };
+        if !self.needs(Root::Destination, &["id", "ref"]) {
+            return Ok(place);
+        }
+        if target.parent_id.is_none() || target.name.is_none() {
+            let reference = target.reference.clone().unwrap_or_default();
+            *target = self.identify(&reference).await?;
+        }
+        if let Some(parent) = target.parent_id.clone().filter(|_| copies || target.name.as_deref() != Some(name))
+            && let Some((id, _)) = self.child(&parent, name, target.kind).await?
+            && (copies || target.id.as_ref() != Some(&id))
+        {
+            place.reference = Some(id.clone());
+            place.id = Some(id);
+        }
+        Ok(place)
+    }
+
+    /// The path of a uniform record that has none, where it is made of the folders above.
+    async fn made_path(&self, record: &Map<String, Value>) -> Result<Option<String>> {
+        if ancestors::field(&self.addressing.plan).is_none() {
+            return Ok(None);
+        }
+        let source = ancestors::Source {
+            element: self.element,
+            connection: self.connection,
+            addressing: self.addressing,
+            root: &self.root,
+            deadline: self.deadline,
+        };
+        let (paths, _) = self.engine.paths(&source, std::slice::from_ref(record)).await?;
+        Ok(paths.into_iter().next().flatten())
+    }
+
     /// Where the body's `path` and `name` say that something goes; empty when that is where it is.
     async fn destination(&self, body: &Value, target: &mut Place) -> Result<Place> {
         let text = |key: &str| body.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
         let path = text("path").map(normal).transpose()?;
-        let name = text("name");
-        if let Some(name) = name.filter(|name| name.contains('/')) {
-            return Err(Error::bad_request(format!("`{name}` is not a name: it holds a /"))
-                .with_detail("/name", "should be a single name; use `path` to move"));
-        }
+        let name = single_name(text("name"))?;
         if path.is_none() && name.is_none() {
             return Ok(Place::default());
         }
         let by_id = self.addressing.by == By::Id;
-        if by_id && path.is_none() {
-            return Ok(Place { name: name.map(str::to_owned), ..Place::default() });
-        }
         let copies = self.operation.hub.name == "copy";
+        if let (true, None, Some(name)) = (by_id, &path, name) {
+            return self.renamed(target, name, copies).await;
+        }
         if target.path.is_none() && !copies {
             let reference = target.reference.clone().unwrap_or_default();
             *target = self.identify(&reference).await?;
         }
         let current = target.path.clone().unwrap_or_default();
-        let current_name = name_of(&current);
-        let moved = path.filter(|path| copies || *path != current);
-        let wanted = match (moved, name) {
-            (Some(path), Some(name))
-                if name_of(&path).as_deref() != Some(name) && current_name.as_deref() != Some(name) =>
-            {
-                Some(format!("{}/{name}", parent(&path).unwrap_or("/").trim_end_matches('/')))
-            }
-            (Some(path), _) => Some(path),
-            (None, Some(name)) if current_name.as_deref() != Some(name) => {
-                Some(format!("{}/{name}", parent(&current).unwrap_or("/").trim_end_matches('/')))
-            }
-            (None, _) => None,
-        };
-        let Some(wanted) = wanted else { return Ok(Place::default()) };
-        if wanted == "/" {
-            return Err(Error::bad_request("Nothing can become the root folder")
-                .with_detail("/path", "should name a place below /"));
-        }
+        let Some(wanted) = wanted(&current, path, name, copies)? else { return Ok(Place::default()) };
         if !by_id {
             return Ok(place_of_path(&wanted, target.kind));
         }
@@ -404,6 +516,7 @@ impl Finder<'_, '_> {
         };
         if self.needs(Root::Destination, &["id", "ref"])
             && let Some((id, _)) = self.child(&parent_id, &name.unwrap_or_default(), target.kind).await?
+            && (copies || target.id.as_ref() != Some(&id))
         {
             place.reference = Some(id.clone());
             place.id = Some(id);
@@ -412,24 +525,36 @@ impl Finder<'_, '_> {
     }
 }
 
-/// Id, name and kind of a uniform record.
-fn identity(record: &serde_json::Map<String, Value>) -> Option<(String, String, &'static str)> {
-    let id = record.get("id")?.as_str()?.to_owned();
-    let name = record.get("name")?.as_str()?.to_owned();
-    let folder = record.get("directory").and_then(Value::as_bool).unwrap_or(false);
-    Some((id, name, if folder { "folder" } else { "file" }))
+/// Where what is at `current` goes by a new path and a new name; `None` when it stays.
+pub(super) fn wanted(current: &str, path: Option<String>, name: Option<&str>, copies: bool) -> Result<Option<String>> {
+    let current_name = name_of(current);
+    let moved = path.filter(|path| copies || *path != current);
+    let wanted = match (moved, name) {
+        (Some(path), Some(name))
+            if name_of(&path).as_deref() != Some(name) && current_name.as_deref() != Some(name) =>
+        {
+            Some(format!("{}/{name}", parent(&path).unwrap_or("/").trim_end_matches('/')))
+        }
+        (Some(path), _) => Some(path),
+        (None, Some(name)) if current_name.as_deref() != Some(name) => {
+            Some(format!("{}/{name}", parent(current).unwrap_or("/").trim_end_matches('/')))
+        }
+        (None, _) => None,
+    };
+    if wanted.as_deref() == Some("/") {
+        return Err(Error::bad_request("Nothing can become the root folder")
+            .with_detail("/path", "should name a place below /"));
+    }
+    let below = format!("{}/", current.trim_end_matches('/'));
+    if !current.is_empty() && wanted.as_ref().is_some_and(|wanted| wanted.starts_with(&below)) {
+        return Err(Error::bad_request("A folder cannot go into itself")
+            .with_detail("/path", "should name a place that is not below the folder"));
+    }
+    Ok(wanted)
 }
+
+/// Whether the name is exact, the kind the wanted one, when it was changed, its id.
+type Rank = (bool, bool, i64, Reverse<String>);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_cannot_climb() {
-        assert_eq!(normal("/a//b/").unwrap(), "/a/b");
-        assert_eq!(normal("/").unwrap(), "/");
-        for bad in ["a", "/../a", "/a/./b", "/a\u{0}", ""] {
-            assert!(normal(bad).is_err(), "{bad:?}");
-        }
-    }
-}
+mod tests;

@@ -217,6 +217,26 @@ pub enum RenderError {
     Shape(String),
 }
 
+/// Fields that a message names at most.
+const NAMED: usize = 8;
+
+impl RenderError {
+    /// The target has no `word` to join or turn round the conditions of `expr` with.
+    pub(super) fn no_word(word: &str, expr: &Expr) -> Self {
+        Self::Shape(format!("this provider has no `{word}`, here over {}", Self::named(expr)))
+    }
+
+    /// The filter takes more of the target's `what` than the `max` it has room for.
+    pub(super) fn too_much(what: &str, max: usize, expr: &Expr) -> Self {
+        Self::Shape(format!("the filter over {} takes more than {max} {what}", Self::named(expr)))
+    }
+
+    fn named(expr: &Expr) -> String {
+        let fields: Vec<&str> = expr.fields().into_iter().take(NAMED).collect();
+        format!("the field{} `{}`", if fields.len() == 1 { "" } else { "s" }, fields.join("`, `"))
+    }
+}
+
 impl From<RenderError> for Error {
     fn from(error: RenderError) -> Self {
         let text = error.to_string();

@@ -50,11 +50,7 @@ pub struct Rendered {
 /// # Errors
 /// [`RenderError`] naming the field and operator that cannot be rendered, or the limit that is passed.
 pub fn render(expr: &Expr, resolve: &Resolve<'_, '_>, limits: &Limits) -> Result<Rendered, RenderError> {
-    let too_much = |what: &str, max: usize| {
-        RenderError::Shape(format!(
-            "the filter is too complex: written as alternatives it takes more than {max} {what}"
-        ))
-    };
+    let too_much = |what: &str, max: usize| RenderError::too_much(what, max, expr);
     let groups = groups(expr, limits.max_groups).ok_or_else(|| too_much("alternatives (OR)", limits.max_groups))?;
     let mut exact = true;
     let mut total = 0;

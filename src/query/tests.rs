@@ -43,6 +43,11 @@ fn reads_what_clients_send() {
         ("name not like 'a\\%'", Expr::Like { field: "name".into(), pattern: "a\\%".into(), negated: true }),
         ("tags is null", Expr::IsNull { field: "tags".into(), negated: false }),
         ("tags IS NOT NULL", Expr::IsNull { field: "tags".into(), negated: true }),
+        ("`Modified Time`<='2020-06-01'", compare("Modified Time", CompareOp::Le, text("2020-06-01"))),
+        ("'First Name'=\"O'Neil\"", compare("First Name", Eq, text("O'Neil"))),
+        ("created >= 2020-06-01", compare("created", CompareOp::Ge, Value::Date("2020-06-01".into()))),
+        ("'Is Open' IS NULL", Expr::IsNull { field: "Is Open".into(), negated: false }),
+        ("`a b` LIKE '%''%'", Expr::Like { field: "a b".into(), pattern: "%'%".into(), negated: false }),
         ("android = 1", compare("android", Eq, Value::Number("1".into()))),
         ("`not` = 1", compare("not", Eq, Value::Number("1".into()))),
         ("straße = 'é'", compare("straße", Eq, text("é"))),
@@ -270,7 +275,9 @@ proptest! {
         if let Ok(text) = odata::render(&expr, &resolve) {
             prop_assert!(text.matches('\'').count() % 2 == 0, "{}", text);
         }
-        drop(params::render(&expr, &resolve));
+        drop(params::render(&expr, &resolve, &[]));
+        drop(coql::render(&expr, &resolve));
+        drop(condition_tree::render(&expr, &resolve, &condition_tree::Target::default()));
         drop(filter_groups::render(&expr, &resolve, &filter_groups::Limits::default()));
     }
 }

@@ -43,7 +43,8 @@ pub(super) fn pause(failure: Failure, repeatable: bool, backoff: Duration) -> Op
 
 /// Whether a repeat of the verb leaves the same state.
 pub(super) fn is_idempotent(method: &Method) -> bool {
-    method.is_idempotent()
+    // What RFC 4918 adds that only reads.
+    method.is_idempotent() || method.as_str() == "PROPFIND"
 }
 
 /// The backoff before attempt `attempt` (1 = the first retry): doubling, half of it left to `random`.

@@ -133,6 +133,20 @@ pub fn follow(base: &Url, link: &str) -> Result<Url> {
     if clean && same_origin(&url, base) { Ok(url) } else { Err(failed()) }
 }
 
+/// A URL the provider gave for something of its own, on whatever host; the egress guard has the last word on it.
+///
+/// # Errors
+/// [`Kind::ProviderFailed`](crate::error::Kind::ProviderFailed) for anything but an absolute `http(s)` URL.
+pub fn given(link: &str) -> Result<Url> {
+    let failed = || Error::new(crate::error::Kind::ProviderFailed, "The provider gave an address that cannot be used");
+    if link.len() > MAX_URL || link.chars().any(|c| c.is_control() || c == '\\') {
+        return Err(failed());
+    }
+    let url = Url::parse(link).map_err(|error| failed().with_source(error))?;
+    let plain = matches!(url.scheme(), "https" | "http") && url.username().is_empty() && url.password().is_none();
+    if plain && url.host().is_some() { Ok(url) } else { Err(failed()) }
+}
+
 /// Whether both have the same scheme, host and port.
 pub fn same_origin(a: &Url, b: &Url) -> bool {
     a.scheme() == b.scheme() && a.host() == b.host() && a.port_or_known_default() == b.port_or_known_default()

@@ -105,13 +105,13 @@ struct Fixed {
 #[async_trait::async_trait]
 impl Credentials for Fixed {
     async fn token(&self, _: Instant) -> Result<Token> {
-        Ok(Token { secret: self.tokens[0].clone(), generation: 0 })
+        Ok(Token { secret: self.tokens[0].clone(), signer: None, generation: 0 })
     }
 
     async fn renew(&self, seen: i64, _: Instant) -> Result<Token> {
         let next = usize::try_from(seen + 1).unwrap();
         let secret = self.tokens.get(next).cloned().ok_or_else(|| Error::internal("no further token"))?;
-        Ok(Token { secret, generation: seen + 1 })
+        Ok(Token { secret, signer: None, generation: seen + 1 })
     }
 }
 
@@ -194,9 +194,10 @@ impl Connected {
             raw: false,
             keep_nulls: false,
             count: ask.count,
+            paths: true,
             deadline: soon(),
         };
-        self.engine.run(&self.element, &self.connection, invocation, None).await
+        Box::pin(self.engine.run(&self.element, &self.connection, invocation, None)).await
     }
 
     #[track_caller]

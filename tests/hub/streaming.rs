@@ -45,7 +45,7 @@ async fn a_gib_comes_down_in_constant_memory_and_in_ranges() {
 #[tokio::test]
 async fn a_gib_goes_up_in_constant_memory() {
     let hub = Gateway::demo();
-    // Box, whose upload is a multipart form of its own; Dropbox takes no more than 150 MiB in one piece.
+    // Box takes a GiB in parts, Dropbox up to 150 MiB in one piece.
     for (element, size) in [("box", GIB), ("dropbox", 140 * MIB)] {
         let before = hub.resident_bytes();
         let head = "--b0und\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\n";
@@ -55,7 +55,7 @@ async fn a_gib_goes_up_in_constant_memory() {
             .chain(chunks)
             .chain(stream::iter([Ok("\r\n--b0und--\r\n".into())]));
         let request = hub
-            .request(element, Method::POST, "/files?path=/up/big.bin")
+            .request(element, Method::POST, &format!("/files?path=/up/big.bin&size={size}"))
             .header("Content-Type", "multipart/form-data; boundary=b0und")
             .body(reqwest::Body::wrap_stream(body));
         let made = send(request).await.expect(200).body;

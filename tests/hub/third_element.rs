@@ -96,7 +96,7 @@ fn mapping(root: &str) -> Value {
         "id": 990_001, "key": "shelf", "name": "Shelf", "description": "A shelf", "hub": "documents",
         "configuration": [{"key": "shelf.key", "name": "Key", "type": "PASSWORD", "required": true, "secret": true}],
         "authentication": {"type": "apiKey", "header": "X-Shelf-Key", "key": "shelf.key"},
-        "hosts": {"api": root}, "egress": ["127.0.0.1"],
+        "hosts": {"api": root}, "egress": ["127.0.0.1"], "unsupported": {"*": "A shelf only holds things"},
         "probe": {"method": "GET", "path": "/rows", "query": {"folder": "/", "start": "0", "count": "1"}},
         "errorMessage": ["$.problem.text"], "errorCode": ["$.problem.sort"],
         "errors": [{"status": 410, "as": 404, "message": "No file or folder is there"}],

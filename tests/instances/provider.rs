@@ -73,7 +73,7 @@ impl Provider {
     pub(crate) fn files(&self) -> [(&'static str, Value); 2] {
         let origin = &self.origin;
         let acme = json!({
-            "id": 9001, "key": "acme", "name": "Acme Files", "description": "A provider of the tests", "hub": "documents",
+            "id": 9001, "key": "acme", "name": "Acme Files", "description": "A provider of the tests", "hub": "documents", "unsupported": {"*": "A provider of the tests does little"},
             "configuration": [
                 {"key": "oauth.api.key", "name": "Key", "required": true, "secret": true},
                 {"key": "oauth.api.secret", "name": "Secret", "type": "PASSWORD", "required": true, "secret": true},
@@ -93,7 +93,7 @@ impl Provider {
             "probe": {"method": "GET", "path": "/me"}
         });
         let ledger = json!({
-            "id": 9002, "key": "ledger", "name": "Ledger", "description": "A provider of the tests", "hub": "documents",
+            "id": 9002, "key": "ledger", "name": "Ledger", "description": "A provider of the tests", "hub": "documents", "unsupported": {"*": "A provider of the tests does little"},
             "configuration": [
                 {"key": "username", "name": "User", "required": true},
                 {"key": "password", "name": "Password", "type": "PASSWORD", "required": true, "secret": true}

@@ -19,9 +19,11 @@ fn sources(below: &str) -> String {
     if root.is_file() {
         return fs::read_to_string(root).unwrap();
     }
-    for entry in fs::read_dir(root).unwrap() {
+    for entry in fs::read_dir(&root).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_file() {
+        if path.is_dir() {
+            text.push_str(&sources(&format!("{below}/{}", path.file_name().unwrap().to_str().unwrap())));
+        } else {
             // Each file ends its own tests.
             let source = fs::read_to_string(path).unwrap();
             text.push_str(source.split("#[cfg(test)]").next().unwrap());
@@ -71,7 +73,7 @@ pub(crate) fn codecs() -> BTreeSet<String> {
 
 /// The filters of references.
 pub(crate) fn filters() -> BTreeSet<String> {
-    quoted(&squeezed(&sources("mapping/template.rs")), "FILTERS: &[&str] = &[", "]")
+    quoted(&squeezed(&sources("mapping/template/filter.rs")), "FILTERS: &[&str] = &[", "]")
         .into_iter()
         .map(|filter| filter.trim_end_matches('…').to_owned())
         .collect()

@@ -37,6 +37,7 @@ fn values(kind: Option<FieldKind>, codec: &Codec) -> BoxedStrategy<Value> {
         Codec::PathId => {
             return "/[^\\u{0}]{0,20}".prop_map(|path| json!(hubgate::mapping::codec::path_id(&path))).boxed();
         }
+        Codec::Digits => return (0..i64::from(u32::MAX)).prop_map(|number| json!(number.to_string())).boxed(),
         Codec::Rooted => return "/[a-z ]{0,20}".prop_map(Value::from).boxed(),
         Codec::Split(separator) => {
             let separator = separator.clone();
@@ -219,6 +220,8 @@ fn every_field_of_a_model_has_a_place() {
         }
         for field in &model.fields {
             let placed = field.computed
+                || field.optional
+                || plan.given.iter().any(|given| given.name == field.name)
                 || plan.lines.iter().any(|line: &Line| line.name == field.name)
                 || plan.open.as_ref().is_some_and(|open| open.field == field.name)
                 || plan.unsupported.iter().any(|(name, _)| *name == field.name);

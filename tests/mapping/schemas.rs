@@ -97,7 +97,9 @@ fn the_schemas_have_the_keys_of_the_reader_and_no_other() {
     let mut of_reader: BTreeSet<String> = keys::keys().into_iter().chain(keys::example_keys()).collect();
     // Members of values that expressions read themselves.
     let structured = keys::codecs().into_iter().filter(|word| of_schemas.contains(word));
-    let inner = ["otherwise", "parents", "name", "startsWith", "contains", "present"].map(str::to_owned);
+    let inner =
+        ["otherwise", "parents", "parent", "name", "before", "after", "startsWith", "endsWith", "contains", "present"]
+            .map(str::to_owned);
     of_reader.extend(structured.chain(inner));
     let missing: Vec<&String> = of_reader.difference(&of_schemas).collect();
     let strange: Vec<&String> = of_schemas.difference(&of_reader).collect();
@@ -185,9 +187,17 @@ fn the_schemas_are_as_strict_as_the_reader() {
 fn refuses(files: &Files, path: &str, changed: &Value, is_examples: bool) -> bool {
     let mut files = files.clone();
     // Only the hubs and the element at hand, and of examples only this file, for they are run.
-    let element = path.strip_prefix("elements/").and_then(|rest| rest.split('/').next());
+    let mut elements: Vec<String> = Vec::new();
+    let mut next = path.strip_prefix("elements/").and_then(|rest| rest.split('/').next()).map(str::to_owned);
+    while let Some(element) = next {
+        // What it extends belongs to it.
+        let own = files.0.get(&format!("elements/{element}/element.json"));
+        let own: Value = own.map_or(Value::Null, |text| serde_json::from_str(text).unwrap());
+        next = own["extends"].as_str().map(str::to_owned);
+        elements.push(element);
+    }
     files.0.retain(|known, _| {
-        let own = element.is_some_and(|element| known.starts_with(&format!("elements/{element}/")));
+        let own = elements.iter().any(|element| known.starts_with(&format!("elements/{element}/")));
         known.starts_with("hubs/") || known == path || own && !known.contains("/examples/")
     });
     files.0.insert(path.to_owned(), changed.to_string());

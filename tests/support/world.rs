@@ -8,7 +8,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use hubgate::{
     clock::{Clock as _, ShiftedClock},
     error::{Error, Kind, Result},
-    grant::{self, Access, Grants, OAuth2},
+    grant::{self, Access, Grants, OAuth2, Revocation},
     store::{self, GrantRecord, NewAccount, NewGrant, NewInstance, Settings, Store},
     upstream::{Body, Request, Response, Transport},
 };
@@ -83,7 +83,7 @@ impl World {
         let oauth = Arc::new(OAuth2 {
             authorize_url: provider.url("/authorize"),
             token_url: provider.url("/token"),
-            revoke_url: Some(provider.url("/revoke")),
+            revocation: Some(Revocation { url: provider.url("/revoke"), ..Revocation::default() }),
             client_auth: if basic { grant::ClientAuth::Basic } else { grant::ClientAuth::Body },
             client_id: "client".to_owned(),
             client_secret: Some(secret("canary-client-secret")),

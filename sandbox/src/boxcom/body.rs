@@ -1,11 +1,12 @@
 //! Reading JSON bodies: known members must have the right type, unknown ones are ignored.
 
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
     failure::{Failure, Outcome},
     store::Link,
+    view::{timestamp, user_mini},
 };
 use crate::core::random_hex;
 
@@ -38,6 +39,36 @@ impl Members {
         self.text(name)?.ok_or_else(|| Failure::missing(name))
     }
 
+    /// The members themselves.
+    pub(super) fn all(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
+    /// An object among the members.
+    pub(super) fn object(&self, name: &str) -> Outcome<Option<Self>> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Object(members)) => Ok(Some(Self(members.clone()))),
+            Some(value) => {
+                Err(Failure::invalid(name, format!("Invalid value '{value}'. '{name}' should be an object")))
+            }
+        }
+    }
+
+    /// An object that must be there.
+    pub(super) fn needed_object(&self, name: &str) -> Outcome<Self> {
+        self.object(name)?.ok_or_else(|| Failure::missing(name))
+    }
+
+    /// A text that must be one of a few words.
+    pub(super) fn needed_word(&self, name: &str, known: &[&str]) -> Outcome<&str> {
+        let word = self.needed_text(name)?;
+        if known.contains(&word) {
+            return Ok(word);
+        }
+        Err(Failure::invalid(name, format!("Invalid value '{word}'. Expected one of {}.", known.join(", "))))
+    }
+
     /// The id inside `parent`.
     pub(super) fn parent(&self) -> Outcome<Option<&str>> {
         match self.0.get("parent") {
@@ -58,6 +89,37 @@ impl Members {
     /// The id inside `parent`, which must be there.
     pub(super) fn needed_parent(&self) -> Outcome<&str> {
         self.parent()?.ok_or_else(|| Failure::missing("parent"))
+    }
+
+    /// What is to become of a file's lock.
+    pub(super) fn lock(&self, new_id: u64, account: u32, now: DateTime<Utc>) -> Outcome<Change<Value>> {
+        let members = match self.0.get("lock") {
+            None => return Ok(Change::Keep),
+            Some(Value::Null) => return Ok(Change::Remove),
+            Some(_) => self.needed_object("lock")?,
+        };
+        if let Some(word) = members.text("access")?.or(members.text("type")?)
+            && word != "lock"
+        {
+            return Err(Failure::invalid("lock.access", format!("Invalid value '{word}'. Expected lock.")));
+        }
+        let expires = members.time("expires_at")?;
+        if expires.is_some_and(|at| at <= now) {
+            return Err(Failure::invalid("lock.expires_at", "The date must be in the future."));
+        }
+        let prevented = match members.0.get("is_download_prevented") {
+            None | Some(Value::Null) => false,
+            Some(Value::Bool(prevented)) => *prevented,
+            Some(_) => return Err(Failure::invalid("lock.is_download_prevented", "should be a boolean")),
+        };
+        Ok(Change::Set(json!({
+            "type": "lock",
+            "id": new_id.to_string(),
+            "created_by": user_mini(account),
+            "created_at": timestamp(now),
+            "expires_at": expires.map(timestamp),
+            "is_download_prevented": prevented,
+        })))
     }
 
     /// A point in time.

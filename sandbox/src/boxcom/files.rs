@@ -11,10 +11,11 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{
-    Api,
+    Api, In,
     body::Members,
-    failure::{FORBIDDEN, answer},
+    failure::{FORBIDDEN, Failure, answer},
     folders::{OFFSET_LIMIT, change},
+    records::set,
     view,
 };
 use crate::http::{empty, json as json_response};
@@ -97,6 +98,33 @@ pub(super) async fn copy(
             let copy = drive.copy(number, parent, name, now)?;
             let item = drive.item(copy).ok_or(FORBIDDEN)?;
             Ok(json_response(201, &api.show(&call, drive, item)))
+        })
+    })())
+}
+
+/// `DELETE /files/{id}/trash`
+pub(super) async fn purge(input: In) -> Response {
+    answer((|| {
+        let (api, call) = input.admit()?;
+        api.drive(call.account, |drive| drive.purge(&input.id, true))?;
+        Ok(empty(204))
+    })())
+}
+
+/// `GET /files/{id}/versions/{key}`: an older one.
+pub(super) async fn version(input: In) -> Response {
+    answer((|| {
+        let (api, call) = input.admit()?;
+        api.drive(call.account, |drive| {
+            let item = drive.file(&input.id)?;
+            let older = item.versions.iter().rev().skip(1);
+            let found = older.into_iter().find(|version| version.id.to_string() == input.key);
+            let missing = || Failure::NotFound { kind: "file_version", id: input.key.clone() };
+            let (place, version) = (item.versions.len(), found.ok_or_else(missing)?);
+            let number = item.versions.iter().position(|known| known.id == version.id).map_or(place, |at| at + 1);
+            let mut shown = view::version(version, call.account);
+            set(&mut shown, "version_number", json!(number.to_string()));
+            Ok(json_response(200, &shown))
         })
     })())
 }

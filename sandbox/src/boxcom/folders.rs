@@ -12,7 +12,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Api, Call,
+    Api, Call, In,
     body::{Change, Members},
     failure::{FORBIDDEN, Failure, Outcome, answer},
     store::{Drive, Item, New, ROOT},
@@ -220,6 +220,7 @@ pub(super) async fn update(
 /// Changes an item as a PUT says.
 pub(super) fn change(api: &Api, call: &Call<'_>, drive: &mut Drive, id: u64, members: &Members) -> Outcome<()> {
     let now = api.core.now();
+    let lock_id = drive.fresh_id();
     let item = drive.item(id).ok_or(FORBIDDEN)?;
     call.check_match(item)?;
     let file = item.is_file();
@@ -231,6 +232,7 @@ pub(super) fn change(api: &Api, call: &Call<'_>, drive: &mut Drive, id: u64, mem
     let description = members.text("description")?.map(str::to_owned);
     let tags = members.texts("tags")?;
     let link = members.shared_link(now, item.link.as_ref())?;
+    let lock = if file { members.lock(lock_id, call.account, now)? } else { Change::Keep };
     if !file {
         drive.check_cycle(id, parent)?;
     }
@@ -247,6 +249,11 @@ pub(super) fn change(api: &Api, call: &Call<'_>, drive: &mut Drive, id: u64, mem
         Change::Keep => {}
         Change::Remove => item.link = None,
         Change::Set(link) => item.link = Some(link),
+    }
+    match lock {
+        Change::Keep => {}
+        Change::Remove => item.lock = None,
+        Change::Set(lock) => item.lock = Some(lock),
     }
     item.touch(now);
     Ok(())
@@ -272,6 +279,15 @@ pub(super) async fn delete(
             drive.delete(number);
             Ok(empty(204))
         })
+    })())
+}
+
+/// `DELETE /folders/{id}/trash`
+pub(super) async fn purge(input: In) -> Response {
+    answer((|| {
+        let (api, call) = input.admit()?;
+        api.drive(call.account, |drive| drive.purge(&input.id, false))?;
+        Ok(empty(204))
     })())
 }
 

@@ -1,12 +1,13 @@
 //! One account's files: items with numeric ids in a tree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::{
     failure::{FORBIDDEN, Failure, Outcome},
+    records::Records,
     view,
 };
 use crate::content::{Content, Hash};
@@ -21,6 +22,10 @@ pub(super) struct Drive {
     /// The items of every folder by their names in lower case.
     names: BTreeMap<(u64, String), u64>,
     last_id: u64,
+    /// Comments, collaborations and whatever else has an id.
+    pub(super) records: Records,
+    /// What was deleted and could still be restored.
+    trash: BTreeSet<(u64, bool)>,
 }
 
 /// A file or a folder.
@@ -37,6 +42,9 @@ pub(super) struct Item {
     pub(super) content_modified: DateTime<Utc>,
     pub(super) tags: Vec<String>,
     pub(super) link: Option<Link>,
+    pub(super) lock: Option<Value>,
+    /// What it has under templates, by scope and key.
+    pub(super) metadata: BTreeMap<(String, String), Value>,
     /// All versions, oldest first; empty for a folder.
     pub(super) versions: Vec<Version>,
 }
@@ -104,6 +112,8 @@ impl Drive {
             items: BTreeMap::new(),
             names: BTreeMap::new(),
             last_id: 160_000_000_000 + u64::from(account) * 1_000_000,
+            records: Records::default(),
+            trash: BTreeSet::new(),
         };
         let owner = crate::core::person(account).full();
         let files: [(&str, String); 6] = [
@@ -140,7 +150,7 @@ impl Drive {
         }
     }
 
-    fn fresh_id(&mut self) -> u64 {
+    pub(super) fn fresh_id(&mut self) -> u64 {
         self.last_id += 13;
         self.last_id
     }
@@ -171,6 +181,10 @@ impl Drive {
 
     pub(super) fn item_mut(&mut self, id: u64) -> Option<&mut Item> {
         self.items.get_mut(&id)
+    }
+
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Item> {
+        self.items.values_mut()
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Item> {
@@ -248,6 +262,8 @@ impl Drive {
             content_modified: new.content_modified.unwrap_or(now),
             tags: Vec::new(),
             link: None,
+            lock: None,
+            metadata: BTreeMap::new(),
             versions,
         };
         self.names.insert((item.parent, item.name.to_lowercase()), id);
@@ -295,7 +311,15 @@ impl Drive {
         }
         if let Some(item) = self.items.remove(&id) {
             self.names.remove(&(item.parent, item.name.to_lowercase()));
+            self.trash.insert((id, item.is_file()));
         }
+    }
+
+    /// Deletes for good what is in the trash.
+    pub(super) fn purge(&mut self, id: &str, file: bool) -> Outcome<()> {
+        let known = id.parse().is_ok_and(|number: u64| self.trash.remove(&(number, file)));
+        let kind = if file { "file" } else { "folder" };
+        if known { Ok(()) } else { Err(Failure::NotFound { kind, id: id.to_owned() }) }
     }
 
     /// Copies an item, with everything below, into a folder.

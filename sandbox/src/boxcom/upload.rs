@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The most bytes of one file for the kind of account that is imitated.
-const FILE_LIMIT: u64 = 5 * 1024 * 1024 * 1024;
+pub(super) const FILE_LIMIT: u64 = 5 * 1024 * 1024 * 1024;
 
 /// The attributes do not come before the bytes.
 const LATE_METADATA: Failure =
@@ -91,7 +91,7 @@ pub(super) async fn replace(
     answer(outcome.await)
 }
 
-fn uploaded(api: &Api, call: &Call<'_>, drive: &Drive, id: u64, status: u16) -> Outcome {
+pub(super) fn uploaded(api: &Api, call: &Call<'_>, drive: &Drive, id: u64, status: u16) -> Outcome {
     let item = drive.item(id).ok_or(FORBIDDEN)?;
     Ok(json_response(status, &json!({ "total_count": 1, "entries": [api.show(call, drive, item)] })))
 }

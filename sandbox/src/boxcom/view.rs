@@ -4,7 +4,10 @@ use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
-use super::store::{Drive, Item, Link, ROOT, Version};
+use super::{
+    records::at,
+    store::{Drive, Item, Link, ROOT, Version},
+};
 use crate::core::person;
 
 /// The fields of a file when none are asked for.
@@ -80,7 +83,8 @@ impl Fields {
         self.0.as_ref().is_none_or(|fields| fields.iter().any(|field| field == name))
     }
 
-    fn pick(&self, mut all: Map<String, Value>, standard: &[&str]) -> Map<String, Value> {
+    /// What is asked for of all there is, or the standard fields.
+    pub(super) fn pick(&self, mut all: Map<String, Value>, standard: &[&str]) -> Map<String, Value> {
         let chosen = match &self.0 {
             None => standard.to_vec(),
             Some(fields) => {
@@ -195,8 +199,10 @@ fn full(drive: &Drive, item: &Item, origin: &str) -> Map<String, Value> {
         let extension = item.name.rsplit_once('.').map_or("", |(_, extension)| extension);
         all.insert("extension".to_owned(), json!(extension));
         all.insert("version_number".to_owned(), json!(item.versions.len().to_string()));
-        all.insert("comment_count".to_owned(), json!(0));
-        all.insert("lock".to_owned(), Value::Null);
+        let comments =
+            drive.records.of("comment").filter(|comment| at(comment, "/item/id") == item.id.to_string().as_str());
+        all.insert("comment_count".to_owned(), json!(comments.count()));
+        all.insert("lock".to_owned(), item.lock.clone().unwrap_or_default());
     } else {
         all.insert("folder_upload_email".to_owned(), Value::Null);
         all.insert("sync_state".to_owned(), json!("not_synced"));
@@ -266,7 +272,8 @@ fn shared_link(item: &Item, link: &Link, origin: &str) -> Value {
     })
 }
 
-fn user_mini(account: u32) -> Map<String, Value> {
+/// A user in short.
+pub(super) fn user_mini(account: u32) -> Map<String, Value> {
     let person = person(account);
     let map = [
         ("type", json!("user")),

@@ -138,6 +138,40 @@ args! {
     ListSharedLinks { path: Option<String>, cursor: Option<String>, direct_only: Option<bool> }
     /// `sharing.RevokeSharedLinkArg`
     RevokeSharedLink { url: String }
+    /// `file_properties.PropertyField`
+    #[derive(Clone)]
+    Field { name: String, value: String }
+    /// `file_properties.PropertyGroup`
+    PropertyGroup { template_id: String, fields: Vec<Field> }
+    /// `file_properties.PropertyFieldTemplate`
+    TemplateField {
+        name: String,
+        description: String,
+        #[serde(rename = "type", deserialize_with = "property_type")] kind: Option<String>,
+    }
+    /// `file_properties.AddTemplateArg`
+    AddTemplate { name: String, description: String, fields: Vec<TemplateField> }
+    /// `file_properties.GetTemplateArg` and `file_properties.RemoveTemplateArg`
+    Template { template_id: String }
+    /// `file_properties.UpdateTemplateArg`
+    UpdateTemplate {
+        template_id: String,
+        name: Option<String>,
+        description: Option<String>,
+        add_fields: Option<Vec<TemplateField>>,
+    }
+    /// `file_properties.AddPropertiesArg`
+    AddProperties { path: String, property_groups: Vec<PropertyGroup> }
+    /// `file_properties.PropertyGroupUpdate`
+    GroupUpdate {
+        template_id: String,
+        add_or_update_fields: Option<Vec<Field>>,
+        remove_fields: Option<Vec<String>>,
+    }
+    /// `file_properties.UpdatePropertiesArg`
+    UpdateProperties { path: String, update_property_groups: Vec<GroupUpdate> }
+    /// `file_properties.RemovePropertiesArg`
+    RemoveProperties { path: String, property_template_ids: Vec<String> }
     /// `check.EchoArg`
     Echo { #[serde(default)] query: String }
 }
@@ -193,6 +227,7 @@ tags! {
     revisions_mode: ["path", "id"];
     audience: ["public", "team", "no_one", "password", "members"];
     access: ["viewer", "editor", "max", "default"];
+    property_type: ["string"];
     visibility: ["public", "team_only", "password"];
 }
 

@@ -19,6 +19,8 @@ pub(super) enum Failure {
     Bad(String),
     /// 401: the token.
     Denied(Denied),
+    /// 401: whom the token acts as.
+    Auth(&'static str),
     /// 401: the token's scope.
     MissingScope(String),
     /// 409: the route's own error union.
@@ -84,6 +86,7 @@ fn refuse(route: &str, failure: Failure) -> Response {
         }
         Failure::Denied(Denied::Expired) => tagged(401, json!({ ".tag": "expired_access_token" })),
         Failure::Denied(Denied::Unknown | Denied::Revoked) => tagged(401, json!({ ".tag": "invalid_access_token" })),
+        Failure::Auth(tag) => tagged(401, json!({ ".tag": tag })),
         Failure::MissingScope(scope) => tagged(401, json!({ ".tag": "missing_scope", "required_scope": scope })),
         Failure::Endpoint(error) => tagged(409, error),
         Failure::NoRoute => http::raw(404, "text/plain; charset=utf-8", format!("Unknown API function: \"{route}\"")),

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Api, Caller, args,
     failure::{Failure, Outcome},
+    properties,
     tree::{Kind, LookupError, Node, WriteError, timestamp},
 };
 
@@ -40,7 +41,14 @@ pub(super) fn get_metadata(api: &Api, caller: &Caller, arg: &args::GetMetadata) 
         }
         let found = if arg.include_deleted { drive.any(&arg.path) } else { drive.live(&arg.path) };
         let (key, node) = found.map_err(|error| Failure::lookup("path", error))?;
-        Ok(node.tagged(&key))
+        let mut shown = node.tagged(&key);
+        if let (Some(filter), Some(members)) = (&arg.include_property_groups, shown.as_object_mut()) {
+            let groups = properties::asked(api, caller, &node.id, filter);
+            if !groups.is_empty() {
+                members.insert("property_groups".to_owned(), Value::Array(groups));
+            }
+        }
+        Ok(shown)
     })
 }
 

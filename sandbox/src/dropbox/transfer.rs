@@ -171,6 +171,9 @@ pub(super) async fn session_append(
             return Err(refuse(SessionError::Closed));
         }
         if state.intake.size != arg.cursor.offset {
+            // Its sender could not read the answer while it still sends.
+            let mut rest = body.into_data_stream();
+            while let Some(Ok(_)) = rest.next().await {}
             return Err(refuse(SessionError::IncorrectOffset(state.intake.size)));
         }
         if receive(&api, &mut state.intake, body).await? {

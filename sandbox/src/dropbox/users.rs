@@ -4,7 +4,7 @@ use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::{
-    Api, args,
+    Api, Caller, args,
     authorization::account_id,
     failure::{Failure, Outcome},
     tree::ROOT_NAMESPACE,
@@ -15,25 +15,29 @@ use crate::{core::person, http::header_text};
 pub(super) const ALLOCATED: u64 = 2 * 1024 * 1024 * 1024 * 1024;
 
 /// `users/get_current_account`
-pub(super) fn current_account(account: u32) -> Value {
-    let person = person(account);
+pub(super) fn current_account(caller: &Caller) -> Value {
+    let person = person(caller.account);
+    let (given, surname, email) = match &caller.member {
+        Some(member) => (member.given.as_str(), member.surname.as_str(), member.email.as_str()),
+        None => (person.given, person.surname, person.email),
+    };
     json!({
-        "account_id": account_id(account),
+        "account_id": account_id(caller.account),
         "name": {
-            "given_name": person.given,
-            "surname": person.surname,
-            "familiar_name": person.given,
-            "display_name": person.full(),
-            "abbreviated_name": format!("{:.1}{:.1}", person.given, person.surname),
+            "given_name": given,
+            "surname": surname,
+            "familiar_name": given,
+            "display_name": format!("{given} {surname}"),
+            "abbreviated_name": format!("{given:.1}{surname:.1}"),
         },
-        "email": person.email,
+        "email": email,
         "email_verified": true,
         "disabled": false,
         "country": "SE",
         "locale": "en",
         "referral_link": "https://www.dropbox.com/referrals/sandbox",
         "is_paired": false,
-        "account_type": { ".tag": "pro" },
+        "account_type": { ".tag": if caller.member.is_some() { "business" } else { "pro" } },
         "root_info": {
             ".tag": "user",
             "root_namespace_id": ROOT_NAMESPACE,
@@ -43,9 +47,16 @@ pub(super) fn current_account(account: u32) -> Value {
 }
 
 /// `users/get_space_usage`
-pub(super) fn space_usage(api: &Api, account: u32) -> Value {
-    let used = api.drive(account, |drive| drive.used());
-    json!({ "used": used, "allocation": { ".tag": "individual", "allocated": ALLOCATED } })
+pub(super) fn space_usage(api: &Api, caller: &Caller) -> Value {
+    let used = api.drive(caller.account, |drive| drive.used());
+    match caller.member {
+        None => json!({ "used": used, "allocation": { ".tag": "individual", "allocated": ALLOCATED } }),
+        Some(_) => json!({ "used": used, "allocation": {
+            ".tag": "team", "used": used, "allocated": ALLOCATED,
+            "user_within_team_space_allocated": 0, "user_within_team_space_limit_type": { ".tag": "off" },
+            "user_within_team_space_used_cached": used,
+        } }),
+    }
 }
 
 /// `auth/token/revoke`

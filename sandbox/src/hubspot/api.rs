@@ -16,10 +16,10 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 use super::{
-    catalog,
+    association, catalog,
     failure::{self, Failure},
     object::{Object, linked, named},
-    scope, search,
+    pipeline, scope, search,
     store::{Link, Record, Store, token},
 };
 use crate::{
@@ -61,7 +61,8 @@ pub(super) async fn crm(
     body: Bytes,
 ) -> Response {
     let own = uri.path().strip_prefix("/crm-object-schemas/v3");
-    let path = own.or_else(|| uri.path().strip_prefix("/crm/v3")).unwrap_or_default();
+    let fourth = uri.path().strip_prefix("/crm/v4");
+    let path = own.or(fourth).or_else(|| uri.path().strip_prefix("/crm/v3")).unwrap_or_default();
     let segments: Vec<String> = path
         .split('/')
         .filter(|segment| !segment.is_empty())
@@ -69,8 +70,13 @@ pub(super) async fn crm(
         .collect();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let call = Call { account: &account, method: &method, uri: &uri, headers: &headers, body: &body };
-    let answer =
-        call.allowed().and_then(|scopes| call.route(&segments, &scopes)).unwrap_or_else(IntoResponse::into_response);
+    let answer = call
+        .allowed()
+        .and_then(|scopes| match fourth {
+            Some(_) => association::route(&call, &segments, &scopes),
+            None => call.route(&segments, &scopes),
+        })
+        .unwrap_or_else(IntoResponse::into_response);
     // The search call does not tell about limits.
     if segments.last() == Some(&"search") { answer } else { limits(&account, answer) }
 }
@@ -106,6 +112,9 @@ impl Call<'_> {
         let core = &self.account.core;
         match core.oauth.check(self.headers) {
             Ok(access) => Ok(access.scope.unwrap_or_default()),
+            Err(_) if http::header_text(self.headers, "authorization") == Some(super::PRIVATE_APP) => {
+                Ok(scope::ALL.to_owned())
+            }
             Err(Denied::Expired) => Err(failure::expired(core.now())),
             Err(_) => Err(failure::no_credentials()),
         }
@@ -141,12 +150,17 @@ impl Call<'_> {
                 scope::need(scopes, &["crm.schemas.custom.read".to_owned()])?;
                 catalog::schemas(self, rest)
             }
+            ["pipelines", rest @ ..] => pipeline::route(self, rest, scopes),
             ["owners", rest @ ..] => {
                 scope::need(scopes, &["crm.objects.owners.read".to_owned()])?;
                 catalog::owners(self, rest)
             }
             _ => Err(not_found()),
         }
+    }
+
+    pub(super) fn body(&self) -> &[u8] {
+        self.body
     }
 
     /// The body, which must be a JSON object and say so.
@@ -270,7 +284,8 @@ impl Call<'_> {
     }
 }
 
-fn known(text: &str) -> Result<&'static Object, Failure> {
+/// The object a path names.
+pub(super) fn known(text: &str) -> Result<&'static Object, Failure> {
     named(text).ok_or_else(|| Failure::invalid(format!("Unable to infer object type from: {text}")))
 }
 

@@ -180,7 +180,22 @@ const LINKS: &[(&str, &str, u32)] = &[
     ("deals", "tasks", 215),
 ];
 
-/// The object that an association type leads to from an object; the unnamed and primary ones are the same here.
+/// The association type from one object to another that has no label.
+pub(super) fn kind(from: &Object, to: &Object) -> Option<u32> {
+    LINKS.iter().find(|(name, other, _)| *name == from.name && *other == to.name).map(|(.., number)| *number)
+}
+
+/// The type of the association with the one company a record mainly belongs to.
+pub(super) fn primary_kind(from: &Object, to: &Object) -> Option<u32> {
+    match (from.name, to.name) {
+        ("contacts", "companies") => Some(1),
+        ("deals", "companies") => Some(5),
+        ("tickets", "companies") => Some(26),
+        _ => None,
+    }
+}
+
+/// The object that an association type leads to from an object.
 pub(super) fn linked(from: &Object, kind: u32) -> Option<&'static Object> {
     // The primary company of a contact, deal or ticket is a type of its own.
     let kind = match (from.name, kind) {

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     failure::Failure,
-    object::{OBJECTS, Object, PORTAL, link_name},
+    object::{OBJECTS, Object, PORTAL, link_name, primary_kind},
+    pipeline::{self, Pipelines},
     property::{Property, properties, written},
     seed::{self, OWNERS},
 };
@@ -28,6 +29,9 @@ pub(super) struct Store {
     properties: HashMap<&'static str, Vec<Property>>,
     /// Associations, in both directions: type and identifier of either side.
     links: BTreeSet<(&'static str, u64, &'static str, u64)>,
+    /// The company that a record mainly belongs to, by the record's type and identifier.
+    primary: BTreeMap<(&'static str, u64), u64>,
+    pub(super) pipelines: Pipelines,
     next: u64,
 }
 
@@ -41,6 +45,8 @@ impl Store {
             records: OBJECTS.iter().map(|object| (object.id, BTreeMap::new())).collect(),
             properties: OBJECTS.iter().map(|object| (object.id, properties(object.id))).collect(),
             links: BTreeSet::new(),
+            primary: BTreeMap::new(),
+            pipelines: pipeline::start(DateTime::<Utc>::from_timestamp(1_704_067_200, 0).unwrap_or_default()),
             next: 30_101,
         };
         seed::fill(&mut store);
@@ -165,11 +171,73 @@ impl Store {
         values.insert(object.created.to_owned(), written(now));
         let mut record = Record { id, properties: values, created: now, updated: now, archived: None };
         compute(object, &mut record, now);
+        self.records.entry(object.id).or_default().insert(id, record);
         for (other, other_id) in links {
-            self.links.insert((object.id, id, other.id, *other_id));
-            self.links.insert((other.id, *other_id, object.id, id));
+            self.link(object, id, other, *other_id, None, now);
         }
-        Ok(self.records.entry(object.id).or_default().entry(id).or_insert(record))
+        self.get(object, &id.to_string(), false)
+    }
+
+    /// Associates two records. The first company of a record is its primary one; `primary` makes this one it.
+    pub(super) fn link(
+        &mut self,
+        from: &'static Object,
+        id: u64,
+        to: &'static Object,
+        other: u64,
+        primary: Option<bool>,
+        now: DateTime<Utc>,
+    ) {
+        self.links.insert((from.id, id, to.id, other));
+        self.links.insert((to.id, other, from.id, id));
+        for (one, id, two, other) in [(from, id, to, other), (to, other, from, id)] {
+            if primary_kind(one, two).is_none() {
+                continue;
+            }
+            if primary == Some(true) || !self.primary.contains_key(&(one.id, id)) {
+                self.primary.insert((one.id, id), other);
+                self.tell_primary(one, id, &other.to_string(), now);
+            }
+        }
+    }
+
+    /// Takes every association of two records away.
+    pub(super) fn unlink(
+        &mut self,
+        from: &'static Object,
+        id: u64,
+        to: &'static Object,
+        other: u64,
+        now: DateTime<Utc>,
+    ) {
+        self.links.remove(&(from.id, id, to.id, other));
+        self.links.remove(&(to.id, other, from.id, id));
+        for (one, id, two, other) in [(from, id, to, other), (to, other, from, id)] {
+            if primary_kind(one, two).is_some() && self.primary.get(&(one.id, id)) == Some(&other) {
+                self.primary.remove(&(one.id, id));
+                self.tell_primary(one, id, "", now);
+            }
+        }
+    }
+
+    /// Keeps the property that tells the primary company.
+    fn tell_primary(&mut self, object: &Object, id: u64, company: &str, now: DateTime<Utc>) {
+        let name = if object.name == "contacts" { "associatedcompanyid" } else { "hs_primary_associated_company" };
+        if let Some(record) = self.records.get_mut(object.id).and_then(|records| records.get_mut(&id)) {
+            record.properties.insert(name.to_owned(), company.to_owned());
+            compute(object, record, now);
+        }
+    }
+
+    /// The records of another type that a record is associated with.
+    pub(super) fn linked(&self, from: &Object, id: u64, to: &Object) -> Vec<u64> {
+        self.links.range((from.id, id, to.id, 0)..=(from.id, id, to.id, u64::MAX)).map(|(.., id)| *id).collect()
+    }
+
+    /// The company that a record mainly belongs to.
+    pub(super) fn primary(&self, from: &Object, id: u64, to: &Object) -> Option<u64> {
+        primary_kind(from, to)?;
+        self.primary.get(&(from.id, id)).copied()
     }
 
     /// Changes a record; an empty value clears a property.
@@ -214,13 +282,15 @@ impl Store {
             let groups: Map<String, Value> = linked
                 .iter()
                 .filter_map(|other| {
-                    let from = (object.id, record.id, other.id, 0);
-                    let to = (object.id, record.id, other.id, u64::MAX);
-                    let results: Vec<Value> = self
-                        .links
-                        .range(from..=to)
-                        .map(|(.., id)| json!({"id": id.to_string(), "type": link_name(object, other)}))
-                        .collect();
+                    let name = link_name(object, other);
+                    let plain = match primary_kind(object, other) {
+                        Some(_) => format!("{name}_unlabeled"),
+                        None => name.clone(),
+                    };
+                    let shown = |id: u64, kind: &str| json!({"id": id.to_string(), "type": kind});
+                    let primary = self.primary(object, record.id, other).map(|id| shown(id, &name));
+                    let all = self.linked(object, record.id, other).into_iter().map(|id| shown(id, &plain));
+                    let results: Vec<Value> = primary.into_iter().chain(all).collect();
                     (!results.is_empty()).then(|| (other.name.to_owned(), json!({ "results": results })))
                 })
                 .collect();

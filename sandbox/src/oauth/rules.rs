@@ -43,11 +43,43 @@ pub(crate) struct Rules {
     pub(crate) refusal: fn(Refusal) -> Response,
 }
 
+impl Rules {
+    /// Of a provider without an authorization server: it has keys or passwords.
+    #[allow(dead_code, reason = "for providers to come")]
+    pub(crate) fn none(name: &'static str) -> Self {
+        Self {
+            name,
+            authorize_path: "",
+            token_paths: &[],
+            revoke_path: None,
+            revoke_wants_client: false,
+            client_auth: ClientAuth::Either,
+            pkce: false,
+            redirect: Redirect::Required,
+            redirect_at_token: false,
+            scope_required: false,
+            optional_scope: false,
+            default_scope: None,
+            code_seconds: 0,
+            access_seconds: 0,
+            announces_expiry: false,
+            refresh: Refresh::Silent,
+            refreshable: |_| false,
+            access_prefix: "",
+            refresh_prefix: "",
+            members: |_| Map::new(),
+            refusal: |_| crate::http::raw(404, "text/plain; charset=utf-8", "No authorization server"),
+        }
+    }
+}
+
 /// Where the token endpoint takes the client's id and secret from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ClientAuth {
     /// From the form only.
     Body,
+    /// From a Basic `Authorization` header only.
+    Basic,
     /// From the form or from a Basic `Authorization` header.
     Either,
 }
@@ -72,6 +104,16 @@ pub(crate) enum Refresh {
     Same,
     /// A new refresh token; the old one is dead. Lives so many seconds.
     Rotating(i64),
+    /// A new refresh token; the old one goes on. Lives so many seconds.
+    Renewed(i64),
+    /// The same token while it is younger than `fresh` seconds; then a new one, and the old one dies. A token that lies
+    /// idle for `life` seconds dies.
+    Aging {
+        /// Seconds.
+        fresh: i64,
+        /// Seconds.
+        life: i64,
+    },
 }
 
 /// Why an authorization server says no.

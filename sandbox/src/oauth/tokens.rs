@@ -54,6 +54,7 @@ struct RefreshToken {
     grant: u64,
     scope: Option<String>,
     expires_ms: Option<i64>,
+    issued_ms: i64,
     /// Earned with a proof key instead of a secret, and so refreshed without one.
     public: bool,
     dead: bool,
@@ -171,7 +172,11 @@ impl Server {
         let answered = match self.rules.refresh {
             Refresh::Silent => None,
             Refresh::Same => Some(token.to_owned()),
-            Refresh::Rotating(_) => {
+            Refresh::Renewed(_) => {
+                Some(self.new_refresh(&mut tokens, entry.account, entry.grant, entry.scope.clone(), entry.public))
+            }
+            Refresh::Aging { fresh, .. } if entry.issued_ms + fresh * 1000 > now => Some(token.to_owned()),
+            Refresh::Rotating(_) | Refresh::Aging { .. } => {
                 if let Some(old) = tokens.refresh.get_mut(token) {
                     old.dead = true;
                 }
@@ -191,10 +196,14 @@ impl Server {
     ) -> String {
         let token = format!("{}{}", self.rules.refresh_prefix, random_hex(24));
         let expires_ms = match self.rules.refresh {
-            Refresh::Rotating(seconds) => Some(self.clock.now_ms() + seconds * 1000),
+            Refresh::Rotating(seconds) | Refresh::Renewed(seconds) => Some(self.clock.now_ms() + seconds * 1000),
+            Refresh::Aging { life, .. } => Some(self.clock.now_ms() + life * 1000),
             Refresh::Silent | Refresh::Same => None,
         };
-        tokens.refresh.insert(token.clone(), RefreshToken { account, grant, scope, expires_ms, public, dead: false });
+        let issued_ms = self.clock.now_ms();
+        tokens
+            .refresh
+            .insert(token.clone(), RefreshToken { account, grant, scope, expires_ms, issued_ms, public, dead: false });
         token
     }
 

@@ -16,7 +16,7 @@ use super::{
     failure::{Failure, session},
     org::{Caller, DAILY_CALLS, ORGANIZATION, Org, page_size, user_id},
     schema::Object,
-    time,
+    service, time,
 };
 use crate::http::{self, Form};
 
@@ -95,6 +95,19 @@ impl Call<'_> {
                     Ok(http::json(200, &self.org.changed(object, *kind == "deleted", side("start")?, side("end")?)?))
                 })
             }
+            ["sobjects", object, id, relation]
+                if object.eq_ignore_ascii_case("Case") && relation.eq_ignore_ascii_case("CaseComments") =>
+            {
+                let fields = self.query.get("fields").map(String::as_str);
+                self.only("GET", || Ok(http::json(200, &service::comments(self.org, id, fields, self.page(), caller)?)))
+            }
+            ["knowledgeManagement", "articleVersions", "masterVersions", id] => self.only("PATCH", || {
+                service::publish(self.org, id, &self.json()?, caller)?;
+                Ok(http::empty(204))
+            }),
+            ["support", "dataCategoryGroups"] => self.only("GET", || {
+                Ok(http::json(200, &service::categories(self.query.get("sObjectName").map(String::as_str))?))
+            }),
             ["sobjects", object, id] => self.record(self.org.object(object)?, id, caller),
             ["sobjects", object, field, value] => self.keyed(self.org.object(object)?, field, value, caller),
             [name @ ("query" | "queryAll")] => self.only("GET", || {

@@ -16,7 +16,7 @@ use super::{
     failure::Failure,
     id, record,
     schema::{Object, Schema},
-    seed, soql,
+    seed, service, soql,
     store::Tables,
     time,
 };
@@ -143,6 +143,7 @@ impl Org {
     ) -> Result<(), Failure> {
         let mut data = hold(&self.data);
         let (id, record) = existing(&data.tables, object, id)?;
+        service::draft(object.name, record)?;
         let values = record::check(object, body, Some(&id), &self.schema, &data.tables)?;
         let changed = record::update(object, record, values, &caller.user, caller.now)?;
         if let Some(record) = data.tables.any_mut(object.name, &id) {
@@ -151,10 +152,23 @@ impl Org {
         Ok(())
     }
 
+    /// Changes a record in a way that is not open to clients.
+    pub(super) fn change(
+        &self,
+        object: &Object,
+        id: &str,
+        change: impl FnOnce(&mut record::Record) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut data = hold(&self.data);
+        let (id, _) = existing(&data.tables, object, id)?;
+        data.tables.any_mut(object.name, &id).map_or(Ok(()), change)
+    }
+
     /// Deletes a record.
     pub(super) fn delete(&self, object: &Object, id: &str, caller: &Caller) -> Result<(), Failure> {
         let mut data = hold(&self.data);
-        let (id, _) = existing(&data.tables, object, id)?;
+        let (id, record) = existing(&data.tables, object, id)?;
+        service::draft(object.name, record)?;
         if let Some(record) = data.tables.any_mut(object.name, &id) {
             record::remove(record, &caller.user, caller.now);
         }

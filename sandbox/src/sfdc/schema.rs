@@ -5,6 +5,7 @@ mod build;
 mod custom;
 mod people;
 mod sales;
+mod service;
 
 pub(super) use self::sales::STAGES;
 
@@ -199,6 +200,7 @@ impl Schema {
         let mut objects = sales::objects();
         objects.extend(activities::objects());
         objects.extend(people::objects());
+        objects.extend(service::objects());
         objects.extend(custom::objects());
         Self(objects)
     }
@@ -255,6 +257,9 @@ mod tests {
             ("Note", "002"),
             ("User", "005"),
             ("Campaign", "701"),
+            ("Case", "500"),
+            ("CaseComment", "00a"),
+            ("Knowledge__kav", "ka0"),
             ("My_Object__c", "a00"),
         ];
         for (name, prefix) in prefixes {

@@ -126,6 +126,26 @@ impl Seeds<'_> {
             json!({"Subject": "Site visit", "WhatId": northwind, "Location": "Stockholm", "DurationInMinutes": 60,
                 "ActivityDateTime": "2024-06-03T09:00:00Z"}),
         );
+        let case = self.add(
+            "Case",
+            1,
+            json!({"Subject": "Shelf bends under load", "Description": "Two of them, in the second row.", "ContactId": maya,
+                "AccountId": northwind, "Origin": "Email", "Priority": "High", "Type": "Structural", "Product_Line__c": "Shelves"}),
+        );
+        self.add(
+            "Case",
+            2,
+            json!({"Subject": "Invoice unclear", "SuppliedName": "Giulia Rinaldi", "SuppliedEmail": "giulia.rinaldi@umbra.example.com",
+                "AccountId": umbra, "Origin": "Web", "Status": "Closed", "Reason": "Other"}),
+        );
+        self.add("CaseComment", 1, json!({"ParentId": case, "CommentBody": "Photos asked for.", "IsPublished": true}));
+        self.add("CaseComment", 2, json!({"ParentId": case, "CommentBody": "Known weakness of the first series."}));
+        self.add(
+            "Knowledge__kav",
+            1,
+            json!({"Title": "How much a shelf carries", "UrlName": "how-much-a-shelf-carries", "Summary": "Loads by length",
+                "Answer__c": "Up to 40 kg per metre."}),
+        );
         self.add("Note", 1, json!({"ParentId": maya, "Title": "Prefers e-mail", "Body": "Rarely answers the phone."}));
         self.add("Note", 2, json!({"ParentId": umbra, "Title": "Contract", "Body": "Renews every February."}));
         self.add(
@@ -150,7 +170,7 @@ impl Seeds<'_> {
                 json!({"FirstName": person.given, "LastName": person.surname, "Email": person.email, "Username": person.email,
                     "Alias": alias.to_lowercase(), "CommunityNickname": person.given, "TimeZoneSidKey": "GMT",
                     "LocaleSidKey": "en_US", "EmailEncodingKey": "UTF-8", "LanguageLocaleKey": "en_US",
-                    "ProfileId": "00e5e000000aBcDAAU", "Title": "Account Executive", "CompanyName": "Sandbox Inc."}),
+                    "ProfileId": "00e5e000000aBcDAAU", "UserPermissionsSupportUser": true, "Title": "Account Executive", "CompanyName": "Sandbox Inc."}),
             );
         }
         self.add(

@@ -5,6 +5,10 @@ mod boxcom;
 #[cfg(test)]
 mod dropbox;
 #[cfg(test)]
+mod gdrive;
+#[cfg(test)]
+mod graph;
+#[cfg(test)]
 mod oauth;
 #[cfg(test)]
 mod shared;

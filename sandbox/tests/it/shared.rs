@@ -1,7 +1,7 @@
 //! Faults and the control API.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Fixture, json as read};
 
@@ -43,7 +43,7 @@ async fn bodies_can_be_spoiled() {
     fixture.control("/faults", json!({"times": 1, "malformed": true})).await;
     let answer = fixture.renew(&fixture.refresh).await;
     assert_eq!(answer.status(), 200);
-    assert!(answer.json::<serde_json::Value>().await.is_err());
+    assert!(answer.json::<Value>().await.is_err());
     fixture.control("/faults", json!({"times": 1, "cut_after": 10})).await;
     let answer = fixture.renew(&fixture.refresh).await;
     assert!(answer.bytes().await.is_err());
@@ -61,6 +61,7 @@ async fn the_control_api_refuses_what_it_does_not_know() {
         ("/clock", json!({"advance_s": -1})),
         ("/settings", json!({"auto": true})),
         ("/code", json!({})),
+        ("/log", json!({"bodies": 262_145})),
     ] {
         let answer = fixture.bare(Method::POST, &format!("/_control{path}")).json(&body).send().await.unwrap();
         assert_eq!(answer.status(), 400, "{path}");
@@ -82,6 +83,35 @@ async fn calls_are_logged_without_their_tokens() {
     fixture.control("/reset", json!(null)).await;
     assert_eq!(fixture.provider.counters().total, 0);
     assert_eq!(fixture.renew(&fixture.refresh).await.status(), 400, "tokens are gone too");
+}
+
+#[tokio::test]
+async fn bodies_are_logged_when_asked_for_up_to_the_bound() {
+    let fixture = Fixture::new("dropbox").await;
+    let list = async || {
+        let request = fixture.request(Method::POST, "/2/files/list_folder").json(&json!({"path": ""}));
+        read(request.send().await.unwrap()).await
+    };
+    list().await;
+    fixture.control("/log", json!({"bodies": 65_536})).await;
+    let (_, answered) = list().await;
+    fixture.control("/log", json!({"bodies": 4})).await;
+    list().await;
+    let log = fixture.provider.log();
+    let [.., before, whole, cut] = log.as_slice() else { panic!("{log:?}") };
+    assert!(before.request_body.is_none() && before.response_body.is_none());
+    let (asked, said) = (whole.request_body.as_ref().unwrap(), whole.response_body.as_ref().unwrap());
+    assert_eq!((asked.bytes().as_slice(), asked.whole()), (br#"{"path":""}"#.as_slice(), true));
+    assert_eq!(serde_json::from_slice::<Value>(&said.bytes()).unwrap(), answered);
+    assert!(said.whole());
+    assert_eq!(whole.response_headers["content-type"], "application/json");
+    let (asked, said) = (cut.request_body.as_ref().unwrap(), cut.response_body.as_ref().unwrap());
+    assert_eq!((asked.bytes().as_slice(), asked.whole(), said.whole()), (br#"{"pa"#.as_slice(), false, false));
+    let (_, told) = read(fixture.bare(Method::GET, "/_control/log").send().await.unwrap()).await;
+    assert_eq!(
+        told["calls"].as_array().unwrap().last().unwrap()["request_body"],
+        json!({"base64": "eyJwYQ==", "whole": false})
+    );
 }
 
 #[tokio::test]

@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::catalog::{Authentication, Catalog, ConfigurationEntry, Element, Hub};
+use crate::{
+    catalog::{Catalog, ConfigurationEntry, Element, Hub},
+    provider,
+};
 
 /// A hub.
 pub(super) fn hub(hub: &Hub) -> Value {
@@ -45,9 +48,9 @@ fn members(element: &Element) -> Map<String, Value> {
         "extended": false,
         "beta": false,
         "hub": element.hub,
-        "typeOauth": matches!(element.authentication, Authentication::OAuth2(_)),
+        "typeOauth": element.authentication.usual().needs_consent(),
         "trialAccount": false,
-        "authentication": {"type": element.authentication.word()},
+        "authentication": {"type": element.authentication.usual_word()},
         "existingAccountDescription": "",
         "configDescription": "",
         "signupURL": "",
@@ -71,6 +74,13 @@ fn members(element: &Element) -> Map<String, Value> {
 /// The configuration entries; defaults are the mapping file's, never the operator's.
 pub(super) fn configuration(element: &Element) -> Vec<Value> {
     element.configuration.iter().zip(1_u64..).map(|(entry, order)| configuration_entry(entry, order)).collect()
+}
+
+/// Those entries that one of its authentications has a use for.
+pub(super) fn configuration_of(element: &Element, word: &str) -> Vec<Value> {
+    let serves = |entry: &ConfigurationEntry| entry.choices.is_empty() || entry.choices.iter().any(|one| one == word);
+    let entries = element.configuration.iter().zip(1_u64..).filter(|(entry, _)| serves(entry));
+    entries.map(|(entry, order)| configuration_entry(entry, order)).collect()
 }
 
 fn configuration_entry(entry: &ConfigurationEntry, order: u64) -> Value {
@@ -126,6 +136,8 @@ fn resources(element: &Element, catalog: &Catalog) -> Vec<Value> {
 }
 
 /// What an element can do; with `expand`, all of it.
+///
+/// The capability matrix (`capabilities`) is an addition to the contract.
 pub(super) fn metadata(element: &Element, catalog: &Catalog, expand: bool) -> Value {
     let none = || json!({"supported": false, "methods": []});
     let mut metadata = json!({
@@ -172,7 +184,7 @@ pub(super) fn metadata(element: &Element, catalog: &Catalog, expand: bool) -> Va
         "normalizedPaging": true,
         "swaggerValidated": false,
         "cloneable": false,
-        "authenticationType": element.authentication.word(),
+        "authenticationType": element.authentication.usual_word(),
         "hub": element.hub,
         "discovery": {
             "customFields": discovers,
@@ -183,6 +195,7 @@ pub(super) fn metadata(element: &Element, catalog: &Catalog, expand: bool) -> Va
         "bulk": {"upload": false, "download": false},
         "api": {"type": "rest", "contentType": "application/json"},
         "resources": resources.unwrap_or_default(),
+        "capabilities": catalog.hub(&element.hub).map(|hub| provider::capabilities(element, hub)),
     });
     if let (Value::Object(metadata), Value::Object(further)) = (&mut metadata, further) {
         metadata.extend(further);

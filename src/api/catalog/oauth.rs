@@ -1,4 +1,5 @@
-//! `/elements/{element}/oauth/url`: where the end user is sent for consent.
+//! `/elements/{element}/oauth/url`: where the end user is sent for consent; and `…/oauth/token`, the request token that
+//! OAuth 1 wants before.
 
 use axum::extract::State;
 use serde_json::{Map, Value, json};
@@ -6,13 +7,13 @@ use serde_json::{Map, Value, json};
 use super::{
     super::{
         error::Result,
-        extract::{OptionalJson, Path, Query, Reply},
+        extract::{Deadline, OptionalJson, Path, Query, Reply},
     },
     find_element,
 };
 use crate::{
     app::App,
-    catalog::{Authentication, Element},
+    catalog::Element,
     error::Error,
     gateway::connect::{configuration_pointer, oauth2, settings},
     grant::Pkce,
@@ -51,17 +52,32 @@ pub(super) async fn make_url(
 
 fn url(app: &App, key: &str, parameters: &Parameters) -> Result<Reply<Value>> {
     let element = find_element(app, key)?;
-    if !matches!(element.authentication, Authentication::OAuth2(_)) {
-        return Err(Error::bad_request(format!("The element {} does not use OAuth", element.key)).into());
-    }
     let mut values = settings::inherited(&element, &app.config);
     take(&element, parameters, &mut values);
-    let missing: Vec<&str> = ["oauth.api.key", "oauth.callback.url"]
-        .into_iter()
-        .filter(|key| values.text(key).is_none_or(|value| value.trim().is_empty()))
-        .collect();
-    if !missing.is_empty() {
-        return Err(needs(&missing).into());
+    let (word, authentication) = settings::chosen(&element, &values);
+    if !authentication.needs_consent() {
+        let why = if authentication.uses_tokens() {
+            "takes its tokens by the instance's configuration: nobody is sent for consent"
+        } else {
+            "does not use OAuth"
+        };
+        let text = if element.authentication.is_choice() {
+            format!("The element {} with `authentication.type` {word} {why}", element.key)
+        } else {
+            format!("The element {} {why}", element.key)
+        };
+        return Err(Error::bad_request(text).into());
+    }
+    missing(&["oauth.api.key", "oauth.callback.url"], &values)?;
+    if authentication.oauth1().is_some() {
+        let token = parameters.get("requestToken").and_then(text).filter(|token| !token.trim().is_empty());
+        let Some(token) = token else {
+            let error = Error::bad_request("Missing parameters: requestToken")
+                .with_detail("requestToken", "is the `token` of GET /elements/{key}/oauth/token");
+            return Err(error.into());
+        };
+        let url = settings::oauth1(&element, &values)?.authorize_url(&token)?;
+        return Ok(Reply(json!({"element": element.key, "oauthUrl": url.as_str()})));
     }
     let settings = oauth2(&element, &values)?;
     let state = parameters.get("state").and_then(text).filter(|state| !state.is_empty());
@@ -76,6 +92,37 @@ fn url(app: &App, key: &str, parameters: &Parameters) -> Result<Reply<Value>> {
         answer.insert("codeVerifier".to_owned(), json!(pkce.verifier.expose_secret()));
     }
     Ok(Reply(answer))
+}
+
+pub(super) async fn request_token(
+    State(app): State<App>,
+    deadline: Deadline,
+    Path(key): Path<String>,
+    Query(parameters): Query<Vec<(String, String)>>,
+) -> Result<Reply<Value>> {
+    use secrecy::ExposeSecret;
+    let element = find_element(&app, &key)?;
+    let parameters: Parameters = parameters.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
+    let mut values = settings::inherited(&element, &app.config);
+    take(&element, &parameters, &mut values);
+    let settings = settings::oauth1(&element, &values)?;
+    missing(&["oauth.api.key", "oauth.api.secret", "oauth.callback.url"], &values)?;
+    let mut settings = settings;
+    // The provider sends `state` back as a part of the callback's address: OAuth 1 has no parameter for it.
+    if let (Some(state), Some(callback)) = (parameters.get("state").and_then(text), &settings.callback)
+        && let Ok(mut url) = url::Url::parse(callback)
+    {
+        url.query_pairs_mut().append_pair("state", &state);
+        settings.callback = Some(url.into());
+    }
+    let (token, secret) = app.grants.request_token(&settings, deadline.0).await?;
+    Ok(Reply(json!({"token": token.expose_secret(), "secret": secret.expose_secret()})))
+}
+
+fn missing(keys: &[&'static str], values: &Values) -> Result<(), Error> {
+    let missing: Vec<&str> =
+        keys.iter().copied().filter(|key| values.text(key).is_none_or(|value| value.trim().is_empty())).collect();
+    if missing.is_empty() { Ok(()) } else { Err(needs(&missing)) }
 }
 
 /// Lays what the caller sent over the element's and the operator's configuration.

@@ -5,7 +5,8 @@ use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    catalog::{Authentication, Element},
+    catalog::Element,
+    gateway::connect::settings,
     instance::configuration::{Item, MASK, Values},
     store::{InstanceRecord, User},
 };
@@ -23,7 +24,10 @@ pub(super) fn instance(
         "createdDate": record.created_at.to_rfc3339_opts(SecondsFormat::Secs, true),
         "updatedDate": record.updated_at.to_rfc3339_opts(SecondsFormat::Secs, true),
         "token": record.token.expose_secret(),
-        "element": element.map_or_else(|| json!({"id": record.element_id, "key": record.element_key}), summary),
+        "element": element.map_or_else(
+            || json!({"id": record.element_id, "key": record.element_key}),
+            |element| summary(element, effective),
+        ),
         "elementId": record.element_id,
         "tags": record.tags,
         "provisionInteractions": [],
@@ -46,19 +50,23 @@ pub(super) fn instance(
 fn configuration(element: Option<&Element>, effective: &Values) -> Map<String, Value> {
     let mut values = effective.masked();
     // The token itself is in the sealed grant; callers expect to see that there is one.
-    if element.is_some_and(|element| matches!(element.authentication, Authentication::OAuth2(_))) {
+    if element.is_some_and(|element| settings::chosen(element, effective).1.uses_tokens()) {
         values.insert("oauth.user.token".to_owned(), Value::String(MASK.to_owned()));
     }
     values
 }
 
-fn summary(element: &Element) -> Value {
+fn summary(element: &Element, effective: Option<&Values>) -> Value {
+    let word = match effective {
+        Some(effective) => settings::chosen(element, effective).0,
+        None => element.authentication.usual_word(),
+    };
     json!({
         "id": element.id,
         "key": element.key,
         "name": element.name,
         "hub": element.hub,
-        "authentication": {"type": element.authentication.word()},
+        "authentication": {"type": word},
     })
 }
 

@@ -11,7 +11,10 @@ use serde_json::{Map, Value};
 use crate::{
     error::{Detail, Error, Result},
     gateway::connect::{Draft, External, ProviderData, Sent},
-    instance::text,
+    instance::{
+        configuration::{is_blank, text},
+        text as words,
+    },
 };
 
 /// The largest number that fields of the contract's `int` type hold.
@@ -20,6 +23,9 @@ const LARGEST: u64 = i32::MAX as u64;
 const LONGEST_TEXT: usize = 1024;
 /// The most tags of an instance.
 const MOST_TAGS: usize = 256;
+
+/// Members of `providerData` with a meaning of their own; others are parameters of the provider's callback.
+const KNOWN_DATA: [&str; 6] = ["code", "code_verifier", "access_token", "refresh_token", "expires_in", "error"];
 
 /// Reads the body of POST, PUT and PATCH.
 ///
@@ -115,7 +121,7 @@ impl Reader {
             self.note("/name", "must be a string");
             return None;
         };
-        let name = text::strip_html(sent);
+        let name = words::strip_html(sent);
         if sent.trim().is_empty() {
             self.note("/name", "must not be empty");
         } else if name.chars().count() > LONGEST_TEXT {
@@ -144,7 +150,7 @@ impl Reader {
                 None => self.note(&format!("/tags/{at}"), "must be a string, or an object with `name`"),
             }
         }
-        Some(text::clean_tags(tags))
+        Some(words::clean_tags(tags))
     }
 
     fn configuration(&mut self, value: &Value) -> Option<Sent> {
@@ -190,7 +196,14 @@ impl Reader {
             refresh: word("refresh_token").map(SecretString::from),
             expires_in: None,
             error: word("error"),
+            parameters: Sent::default(),
         };
+        data.parameters.0 = members
+            .iter()
+            .filter(|(name, _)| !KNOWN_DATA.contains(&name.as_str()))
+            .filter_map(|(name, value)| text(value).map(|text| (name.clone(), Value::String(text))))
+            .filter(|(_, value)| !is_blank(value))
+            .collect();
         data.expires_in = match members.get("expires_in") {
             None | Some(Value::Null) => None,
             Some(life) => {

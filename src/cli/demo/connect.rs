@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::TryStreamExt;
 use sandbox::Running;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use url::Url;
 
@@ -41,30 +41,51 @@ impl Visitor {
         Self { transport: Arc::clone(&app.transport), base: base.to_owned(), authorization: authorization.into() }
     }
 
-    /// Sends the user for consent, and makes the instance with the code, or connects the one of an earlier start anew.
+    /// Makes an instance of the element, or connects the one of an earlier start anew.
     ///
     /// `None` when there is no such element.
-    pub(super) async fn connect(&self, app: &App, sandbox: &Running) -> Result<Option<Connected>> {
-        let key = sandbox.key;
+    pub(super) async fn connect(&self, app: &App, key: &str, sandbox: &Running) -> Result<Option<Connected>> {
         if app.catalog.load().element(key).is_none() {
             tracing::warn!("no mapping files describe the element {key}");
             return Ok(None);
         }
-        let consent = self.call("GET", &format!("/elements/{key}/oauth/url?state=demo"), None).await?;
-        let back = sandbox
-            .approve(text(&consent, "oauthUrl"), 1)
-            .map_err(|refusal| Error::new(Kind::Internal, format!("{key} refuses consent: {refusal:?}")))?;
-        let code = back.query_pairs().find(|(name, _)| name == "code").map(|(_, code)| code.into_owned());
-        let data = json!({"code": code, "code_verifier": consent.get("codeVerifier")});
         let name = format!("{key} demo");
-        let instance = if let Some(id) = self.find(key, &name).await? {
-            self.call("PATCH", &format!("/instances/{id}"), Some(json!({"providerData": data}))).await?
+        let mut body = if sandbox.credentials.is_empty() {
+            json!({"providerData": self.consent(key, sandbox).await?})
         } else {
-            let body = json!({"name": name, "element": {"key": key}, "tags": ["demo"], "providerData": data});
+            json!({"configuration": sandbox.credentials})
+        };
+        let instance = if let Some(id) = self.find(key, &name).await? {
+            self.call("PATCH", &format!("/instances/{id}"), Some(body)).await?
+        } else {
+            if let Value::Object(body) = &mut body {
+                body.extend([
+                    ("name".to_owned(), json!(name)),
+                    ("element".to_owned(), json!({"key": key})),
+                    ("tags".to_owned(), json!(["demo"])),
+                ]);
+            }
             self.call("POST", "/instances", Some(body)).await?
         };
         let id = instance.get("id").cloned().unwrap_or_default();
         Ok(Some(Connected { key: key.to_owned(), id, token: text(&instance, "token").to_owned() }))
+    }
+
+    /// Sends the user for consent, and gives what comes back: the code, and whatever else the provider sends along.
+    async fn consent(&self, key: &str, sandbox: &Running) -> Result<Value> {
+        let consent = self.call("GET", &format!("/elements/{key}/oauth/url?state=demo"), None).await?;
+        let back = sandbox
+            .approve(text(&consent, "oauthUrl"), 1)
+            .map_err(|refusal| Error::new(Kind::Internal, format!("{key} refuses consent: {refusal:?}")))?;
+        let mut data: Map<String, Value> = back
+            .query_pairs()
+            .filter(|(name, _)| name != "state")
+            .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
+            .collect();
+        if let Some(verifier) = consent.get("codeVerifier") {
+            data.insert("code_verifier".to_owned(), verifier.clone());
+        }
+        Ok(Value::Object(data))
     }
 
     /// The id of the instance that an earlier start made.

@@ -32,8 +32,11 @@ impl Report<'_> {
             .iter()
             .map(|instance| (instance.key.clone(), json!({"id": instance.id, "token": instance.token})))
             .collect();
-        let sandboxes: Map<String, Value> =
-            self.sandboxes.iter().map(|sandbox| (sandbox.key.to_owned(), json!(sandbox.urls))).collect();
+        let sandboxes: Map<String, Value> = self
+            .sandboxes
+            .iter()
+            .flat_map(|sandbox| sandbox.elements.iter().map(|key| ((*key).to_owned(), json!(sandbox.urls))))
+            .collect();
         json!({
             "baseUrl": self.base_url,
             "userSecret": self.user_secret,
@@ -60,7 +63,7 @@ impl Report<'_> {
         for sandbox in self.sandboxes {
             lines.push(format!(
                 "  {:width$}  imitated at {}, controlled at {}",
-                sandbox.key,
+                sandbox.elements.join(", "),
                 sandbox.url("api"),
                 sandbox.url("control")
             ));

@@ -6,14 +6,14 @@ use serde_json::{Map, Value};
 
 use super::draft::{Draft, Mode};
 use crate::{
-    catalog::{Authentication, Element},
+    catalog::Element,
     instance::configuration::{EVENTS_ENABLED, GRANT_KEYS, Values},
 };
 
 /// The sent configuration without what belongs to the grant.
 pub(super) fn sent_for(element: &Element, draft: &Draft) -> Map<String, Value> {
     let mut sent = draft.configuration.clone().unwrap_or_default().0;
-    if matches!(element.authentication, Authentication::OAuth2(_)) {
+    if element.authentication.all().any(|(_, one)| one.uses_tokens()) {
         sent.retain(|key, _| !GRANT_KEYS.contains(&key.as_str()));
     }
     sent
@@ -41,10 +41,7 @@ pub(super) fn put_all(own: &mut Values, element: &Element, capture: &Map<String,
 }
 
 pub(super) fn captured_keys(element: &Element) -> BTreeSet<String> {
-    match &element.authentication {
-        Authentication::OAuth2(spec) => spec.capture.iter().map(|(key, _)| key.clone()).collect(),
-        _ => BTreeSet::new(),
-    }
+    element.authentication.all().flat_map(|(_, one)| one.captured_keys()).map(str::to_owned).collect()
 }
 
 pub(super) fn events_enabled(effective: &Values) -> bool {

@@ -2,7 +2,6 @@
 
 use std::{fmt, sync::Arc};
 
-use secrecy::SecretString;
 use serde_json::Map;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -22,7 +21,7 @@ use crate::{
     grant::{Grants, OAuth2},
     instance::{Directory, configuration::Values},
     provider::{Connection, Credentials},
-    store::{InstanceChange, InstanceFilter, InstanceRecord, NewInstance, Store},
+    store::{GrantRecord, InstanceChange, InstanceFilter, InstanceRecord, NewInstance, Store},
 };
 
 /// Tries of an update that loses against another one.
@@ -112,13 +111,21 @@ impl Connector {
     /// Those of [`settings::oauth2`].
     pub fn connection(&self, element: &Element, record: &InstanceRecord) -> Result<Connection> {
         let effective = self.effective(element, record);
-        let credentials: Arc<dyn Credentials> = match &element.authentication {
+        let credentials: Arc<dyn Credentials> = match settings::chosen(element, &effective).1 {
             Authentication::OAuth2(_) => Arc::new(Stored {
                 grants: self.0.grants.clone(),
                 instance_id: record.id,
                 settings: Arc::new(oauth2(element, &effective)?),
+                oauth1: None,
             }),
-            _ => Arc::new(Fresh(None)),
+            // Such tokens neither expire nor are refreshed; they are kept and handed out like the others.
+            Authentication::OAuth1(_) => Arc::new(Stored {
+                grants: self.0.grants.clone(),
+                instance_id: record.id,
+                settings: Arc::default(),
+                oauth1: Some(settings::oauth1(element, &effective)?),
+            }),
+            _ => Arc::new(Fresh::none()),
         };
         Ok(Connection {
             instance_id: record.id,
@@ -199,13 +206,16 @@ impl Connector {
         let inherited = self.inherited(&element);
         let sent = draft.configuration.is_some().then(|| sent_for(&element, &draft));
         let external = draft.external.unwrap_or_else(|| external_of(&record));
-        let source = Source::of(&element, &draft, external)?;
         let captured = captured_keys(&element);
         // The proof comes first and once: a code cannot be exchanged again when another change gets in between.
         let before = settings::own(&record);
         let mut own = before.clone();
         apply(&mut own, &element, &inherited, &captured, sent.as_ref(), mode);
-        let proven = if source.is_some() || Self::credentials_changed(&element, &inherited, &before, &own) {
+        let (_, authentication) = settings::chosen(&element, &own.over(&inherited));
+        let offered = Source::of(authentication, &draft, external)?.is_some();
+        // Keys sent again heal an instance whose tokens they could not renew.
+        let retried = !record.valid && sent.is_some() && authentication.gets_tokens_by_keys();
+        let proven = if offered || retried || Self::credentials_changed(&element, &inherited, &before, &own) {
             Some(self.prove(&element, &inherited, &mut own, &draft, external, deadline).await?)
         } else {
             self.check_change(&element, &inherited, &before, &own, sent.as_ref())?;
@@ -285,22 +295,22 @@ impl Connector {
             return Err(not_found());
         }
         tracing::info!(instance.id = id, element.key = %record.element_key, "instance deleted");
-        if let Some((settings, token)) = revocable {
+        if let Some((settings, grant)) = revocable {
             let grants = self.0.grants.clone();
             self.0.tracker.spawn(async move {
-                let revoked = grants.revoke(&settings, &token).await;
+                let revoked = grants.revoke(&settings, grant.access.as_ref(), grant.refresh.as_ref()).await;
                 tracing::debug!(instance.id = id, revoked, "tokens of a deleted instance");
             });
         }
         Ok(())
     }
 
-    async fn revocable(&self, record: &InstanceRecord) -> Option<(OAuth2, SecretString)> {
+    async fn revocable(&self, record: &InstanceRecord) -> Option<(OAuth2, GrantRecord)> {
         let element = self.element(&record.element_key).ok()?;
         let settings = oauth2(&element, &self.effective(&element, record)).ok()?;
-        settings.revoke_url.as_ref()?;
+        settings.revocation.as_ref()?;
         let grant = self.0.store.grant(record.id).await.ok()??;
-        Some((settings, grant.refresh.or(grant.access)?))
+        Some((settings, grant))
     }
 
     /// The instance with this id, as it is stored now.

@@ -53,12 +53,18 @@ pub struct ProviderData {
     pub expires_in: Option<Duration>,
     /// What the provider said instead of giving a code.
     pub error: Option<String>,
+    /// Everything else that the provider's callback brought.
+    pub parameters: Sent,
 }
 
 impl ProviderData {
     /// Whether it holds nothing to work with.
     pub fn is_empty(&self) -> bool {
-        self.code.is_none() && self.access.is_none() && self.refresh.is_none() && self.error.is_none()
+        self.code.is_none()
+            && self.access.is_none()
+            && self.refresh.is_none()
+            && self.error.is_none()
+            && self.parameters.0.is_empty()
     }
 }
 

@@ -13,7 +13,9 @@ use crate::{catalog::Element, error::Detail, instance::configuration::Values, up
 pub(super) fn is_called_url(element: &Element, key: &str) -> bool {
     let named = element.hosts.iter().any(|host| host.configuration == key);
     let oauth = key.starts_with("oauth.") && key != "oauth.callback.url" && key.ends_with("url");
-    named || key == "base.url" || oauth
+    let root =
+        || element.authentication.all().flat_map(|(_, one)| one.urls()).any(|url| template::root_key(url) == Some(key));
+    named || key == "base.url" || oauth || root()
 }
 
 /// The findings about the URLs among `keys`, read from `effective`.
@@ -51,16 +53,24 @@ mod tests {
     #[test]
     fn finds_the_urls_that_would_be_called() {
         let text = r#"{
-            "id": 900001, "key": "acme", "name": "Acme", "description": "d", "hub": "documents",
-            "authentication": {"type": "none"}, "egress": ["*.acme.example"],
+            "id": 900001, "key": "acme", "name": "Acme", "description": "d", "hub": "documents", "unsupported": {"*": "nothing is called here"},
+            "configuration": [{"key": "accounts.server"}],
+            "authentication": {"type": "oauth2", "authorizeUrl": "https://a.acme.example", "tokenUrl": "{accounts.server}/t"},
+            "egress": ["*.acme.example"], "unsupported": {"*": "nothing is called here"},
             "hosts": {"api": "https://api.acme.example", "content": "https://c.acme.example"}
         }"#;
         let mut files = catalog::source::Files::built_in();
         files.0.retain(|path, _| path.starts_with("hubs/"));
         files.0.insert("elements/acme/element.json".to_owned(), text.to_owned());
         let element = catalog::load::load(&files).unwrap().element("acme").unwrap().clone();
-        for key in ["base.url", "content.url", "oauth.token.url", "oauth.token.refresh_url", "oauth.authorization.url"]
-        {
+        for key in [
+            "base.url",
+            "content.url",
+            "oauth.token.url",
+            "oauth.token.refresh_url",
+            "oauth.authorization.url",
+            "accounts.server",
+        ] {
             assert!(is_called_url(&element, key), "{key}");
         }
         for key in ["oauth.callback.url", "event.notification.callback.url", "site.url", "oauth.user.token"] {

@@ -11,7 +11,7 @@ use super::{
     credentials::{Fresh, Obtained, Source, obtain},
     draft::{Draft, External},
     egress,
-    settings::{self, Needs, oauth2},
+    settings::{self, Needs},
 };
 use crate::{
     catalog::{Authentication, ConfigurationEntry, Element},
@@ -32,28 +32,58 @@ impl Connector {
         external: External,
         deadline: Instant,
     ) -> Result<Option<Obtained>> {
-        let source = Source::of(element, draft, external)?;
+        let (_, authentication) = settings::chosen(element, &own.over(inherited));
+        let source = Source::of(authentication, draft, external)?;
+        let source = source.or_else(|| authentication.gets_tokens_by_keys().then_some(Source::Keys));
+        let brought = brought(authentication, draft);
+        put_all(own, element, &brought);
         let missing = settings::missing(element, &own.over(inherited), Source::needs(source.as_ref()));
-        let oauth = matches!(element.authentication, Authentication::OAuth2(_));
-        let absent = if oauth && source.is_none() { Source::absent(external) } else { Vec::new() };
+        let mut absent = if authentication.uses_tokens() && source.is_none() {
+            Source::absent(authentication, external)
+        } else {
+            Vec::new()
+        };
+        if matches!(source, Some(Source::Code { .. } | Source::Verifier { .. })) {
+            absent.extend(not_brought(authentication, &missing));
+        }
         self.report(element, inherited, own, &missing, None, absent)?;
         let obtained = match source {
             Some(source) => {
-                let settings = oauth2(element, &own.over(inherited))?;
-                Some(obtain(&self.0.grants, &self.0.clock, &settings, source, deadline).await?)
+                if let Some(finding) = self.foreign(element, &own.over(inherited), &brought)? {
+                    return Err(Error::bad_request(format!("Invalid providerData: {}", finding.detail))
+                        .with_detail(finding.pointer, finding.detail));
+                }
+                let client = settings::client(element, &own.over(inherited))?;
+                let mut obtained = obtain(&self.0.grants, &self.0.clock, &client, source, deadline).await?;
+                for (key, value) in brought {
+                    obtained.capture.entry(key).or_insert(value);
+                }
+                Some((obtained, client))
             }
             None => None,
         };
-        if let Some(obtained) = &obtained {
+        if let Some((obtained, _)) = &obtained {
             put_all(own, element, &obtained.capture);
-            self.check_capture(element, &own.over(inherited), &obtained.capture)?;
+            if let Some(finding) = self.foreign(element, &own.over(inherited), &obtained.capture)? {
+                return Err(Error::new(
+                    Kind::ProviderFailed,
+                    format!("The provider's token answer cannot be used: {}", finding.detail),
+                ));
+            }
         }
         let effective = own.over(inherited);
+        let (obtained, credentials) = match obtained {
+            Some((obtained, client)) => {
+                let credentials = Fresh::of(&obtained, client);
+                (Some(obtained), credentials)
+            }
+            None => (None, Fresh::none()),
+        };
         let connection = Connection {
             instance_id: 0,
             configuration: effective.clear,
             secrets: effective.secrets,
-            credentials: Arc::new(Fresh(obtained.as_ref().and_then(|obtained| obtained.grant.access.clone()))),
+            credentials: Arc::new(credentials),
         };
         self.0.probe.probe(element, &connection, deadline).await.map_err(refused)?;
         Ok(obtained)
@@ -111,30 +141,44 @@ impl Connector {
     }
 
     /// The provider's own word for where an account lives is still no leave to call any host.
-    fn check_capture(&self, element: &Element, effective: &Values, capture: &Map<String, Value>) -> Result<()> {
-        let keys = capture.keys().map(String::as_str);
+    fn foreign(&self, element: &Element, effective: &Values, said: &Map<String, Value>) -> Result<Option<Detail>> {
         let guard = Guard::new(&self.0.config.egress.allow)?;
-        match egress::check(element, &guard, effective, keys).into_iter().next() {
-            None => Ok(()),
-            Some(finding) => Err(Error::new(
-                Kind::ProviderFailed,
-                format!("The provider's token answer cannot be used: {}", finding.detail),
-            )),
-        }
+        Ok(egress::check(element, &guard, effective, said.keys().map(String::as_str)).into_iter().next())
     }
 
-    /// Whether a change touches what an element without OAuth is called with.
+    /// Whether a change touches what an element is called with, other than tokens that an end user consented to.
     pub(super) fn credentials_changed(element: &Element, inherited: &Values, before: &Values, after: &Values) -> bool {
-        let keys: Vec<&str> = match &element.authentication {
-            Authentication::OAuth2(_) => return false,
-            Authentication::Basic(basic) => vec![&basic.username, &basic.password],
-            Authentication::ApiKey { key, .. } => vec![key],
-            Authentication::None => Vec::new(),
-        };
         let (before, after) = (before.over(inherited), after.over(inherited));
+        let ((old, _), (new, authentication)) = (settings::chosen(element, &before), settings::chosen(element, &after));
+        if authentication.needs_consent() {
+            return old != new;
+        }
         let roots = element.hosts.iter().map(|host| host.configuration.as_str());
-        keys.into_iter().chain(roots).any(|key| before.text(key) != after.text(key))
+        old != new || authentication.keys().into_iter().chain(roots).any(|key| before.text(key) != after.text(key))
     }
+}
+
+/// The parameters of the provider's callback that the element keeps.
+fn brought(authentication: &Authentication, draft: &Draft) -> Map<String, Value> {
+    let Some(data) = &draft.provider_data else { return Map::new() };
+    authentication
+        .callback()
+        .iter()
+        .filter_map(|(key, parameter)| Some((key.clone(), data.parameters.0.get(parameter)?.clone())))
+        .collect()
+}
+
+/// What is missing because the caller did not pass on what the provider's callback brought.
+fn not_brought(authentication: &Authentication, missing: &[&ConfigurationEntry]) -> Vec<Detail> {
+    authentication
+        .callback()
+        .iter()
+        .filter(|(key, _)| missing.iter().any(|entry| entry.key == *key))
+        .map(|(_, parameter)| Detail {
+            pointer: format!("/providerData/{}", parameter.replace('~', "~0").replace('/', "~1")),
+            detail: format!("is missing: send the `{parameter}` that the provider gave to the callback URL"),
+        })
+        .collect()
 }
 
 /// A provider that refuses fresh credentials refuses what the caller sent; its outages stay outages.

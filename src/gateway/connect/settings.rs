@@ -6,12 +6,18 @@ use std::{sync::Arc, time::Duration};
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::template;
+use super::{credentials::Client, template};
 use crate::{
-    catalog::{Authentication, ClientAuthentication, ConfigurationEntry, Element, OAuth2Spec},
+    catalog::{
+        Authentication, ConfigurationEntry, Element, OAuth2Spec,
+        authentication::{
+            self, CHOICE_KEY, ClientAuthentication, GrantKind, RevocationAuthorization, RevokeSpec, RevokedToken,
+            SignatureMethod,
+        },
+    },
     config::Config,
     error::{Detail, Error, Kind, Result},
-    grant::{ClientAuth, OAuth2},
+    grant::{ClientAuth, Grant, OAuth1, OAuth2, Revocation, Revoker, Signature, TokenPlace},
     instance::configuration::{GRANT_KEYS, Values, is_blank},
     store::InstanceRecord,
 };
@@ -63,14 +69,21 @@ impl Needs {
     }
 }
 
-/// The required entries without a value.
+/// The required entries without a value, of the authentication that is chosen.
 pub fn missing<'a>(element: &'a Element, effective: &Values, needs: Needs) -> Vec<&'a ConfigurationEntry> {
+    let (word, _) = chosen(element, effective);
     element
         .configuration
         .iter()
         .filter(|entry| entry.required && !needs.spares(&entry.key) && !GRANT_KEYS.contains(&entry.key.as_str()))
+        .filter(|entry| entry.choices.is_empty() || entry.choices.iter().any(|choice| choice == word))
         .filter(|entry| effective.text(&entry.key).is_none_or(|text| is_blank(&Value::String(text))))
         .collect()
+}
+
+/// The authentication that the configuration chooses, and its word.
+pub fn chosen<'a>(element: &'a Element, effective: &Values) -> (&'a str, &'a Authentication) {
+    element.authentication.choose(effective.text(CHOICE_KEY).as_deref())
 }
 
 /// Values outside the list of a `COMBO` entry.
@@ -90,15 +103,15 @@ pub fn out_of_range(element: &Element, own: &Values) -> Vec<Detail> {
         .collect()
 }
 
-/// The element's OAuth 2 description.
+/// The OAuth 2 description that the configuration chooses.
 ///
 /// # Errors
-/// [`Kind::BadRequest`] when it has none.
-pub fn oauth2_spec(element: &Element) -> Result<&OAuth2Spec> {
-    match &element.authentication {
-        Authentication::OAuth2(spec) => Ok(spec),
-        _ => Err(Error::new(Kind::BadRequest, format!("The element `{}` does not use OAuth 2", element.key))),
-    }
+/// [`Kind::BadRequest`] when it chooses another authentication.
+pub fn oauth2_spec<'a>(element: &'a Element, effective: &Values) -> Result<&'a OAuth2Spec> {
+    let (_, chosen) = chosen(element, effective);
+    chosen
+        .oauth2()
+        .ok_or_else(|| Error::new(Kind::BadRequest, format!("The element `{}` does not use OAuth 2 here", element.key)))
 }
 
 /// The OAuth 2 settings of an instance: the element's description, with the configuration's `oauth.*` keys over it.
@@ -107,14 +120,15 @@ pub fn oauth2_spec(element: &Element) -> Result<&OAuth2Spec> {
 /// [`Kind::BadRequest`] naming the configuration key when the element does not use OAuth 2, or a URL needs a value that
 /// is not there.
 pub fn oauth2(element: &Element, effective: &Values) -> Result<OAuth2> {
-    let spec = oauth2_spec(element)?;
+    let spec = oauth2_spec(element, effective)?;
+    let wrong = |key: &str, problem: String| {
+        Error::bad_request(format!("`{key}` {problem}"))
+            .with_detail(super::configuration_pointer(key), format!("`{key}` {problem}"))
+    };
     let url = |key: &str, described: Option<&str>| -> Result<Option<String>> {
         let set = effective.text(key).filter(|text| !text.trim().is_empty());
         let Some(text) = set.as_deref().or(described) else { return Ok(None) };
-        template::fill(text, effective).map(Some).map_err(|problem| {
-            Error::bad_request(format!("`{key}` {problem}"))
-                .with_detail(super::configuration_pointer(key), format!("`{key}` {problem}"))
-        })
+        template::fill(text, effective).map(Some).map_err(|problem| wrong(key, problem))
     };
     let required = |key: &str, described: &str| Ok::<_, Error>(url(key, Some(described))?.unwrap_or_default());
     let client_auth = match (effective.text("oauth.basic.header").as_deref(), spec.client_authentication) {
@@ -123,23 +137,122 @@ pub fn oauth2(element: &Element, effective: &Values) -> Result<OAuth2> {
         _ => ClientAuth::Body,
     };
     let text = |key: &str| effective.text(key).filter(|text| !text.is_empty());
+    let filled =
+        |key: &str, described: &str| template::fill_text(described, effective).map_err(|problem| wrong(key, problem));
+    let all_filled = |described: &[(String, String)]| -> Result<Vec<(String, String)>> {
+        described.iter().map(|(name, value)| Ok((name.clone(), filled(name, value)?))).collect()
+    };
+    let revoke_url = spec.revoke.as_ref().map(|revoke| revoke.url.as_str());
     Ok(OAuth2 {
-        authorize_url: required("oauth.authorization.url", &spec.authorize_url)?,
+        grant: match spec.grant {
+            GrantKind::AuthorizationCode => Grant::Code,
+            GrantKind::ClientCredentials => Grant::ClientCredentials,
+            GrantKind::Password => Grant::Password {
+                username: text(&spec.user.0).unwrap_or_default(),
+                password: SecretString::from(text(&spec.user.1).unwrap_or_default()),
+            },
+        },
+        authorize_url: if spec.grant == GrantKind::AuthorizationCode {
+            required("oauth.authorization.url", &spec.authorize_url)?
+        } else {
+            String::new()
+        },
         token_url: required("oauth.token.url", &spec.token_url)?,
         refresh_url: url("oauth.token.refresh_url", spec.refresh_url.as_deref())?,
-        revoke_url: url("oauth.token.revoke_url", spec.revoke_url.as_deref())?,
+        revocation: url("oauth.token.revoke_url", revoke_url)?.map(|url| revocation(spec, url)),
         client_auth,
         scope_separator: spec.scope_separator.clone(),
-        authorize_params: spec.authorize_parameters.clone(),
-        token_params: spec.token_parameters.clone(),
+        authorize_params: all_filled(&spec.authorize_parameters)?,
+        token_params: all_filled(&spec.token_parameters)?,
         client_id: text("oauth.api.key").unwrap_or_default(),
         client_secret: text("oauth.api.secret").map(SecretString::from),
         redirect_uri: text("oauth.callback.url"),
-        scope: text("oauth.scope").or_else(|| spec.scope.clone()),
+        scope: match (text("oauth.scope"), &spec.scope) {
+            (Some(set), _) => Some(set),
+            (None, Some(described)) => Some(filled("oauth.scope", described)?),
+            (None, None) => None,
+        },
         pkce: spec.pkce,
         dead_errors: spec.dead_errors.clone(),
         default_lifetime: spec.default_lifetime_s.map(Duration::from_secs),
         capture: spec.capture.clone(),
         hosts: Arc::clone(&element.egress),
     })
+}
+
+/// The OAuth 1 settings of an instance.
+///
+/// # Errors
+/// As [`oauth2`].
+pub fn oauth1(element: &Element, effective: &Values) -> Result<OAuth1> {
+    let (_, chosen) = chosen(element, effective);
+    let Some(spec) = chosen.oauth1() else {
+        return Err(Error::bad_request(format!("The element `{}` does not use OAuth 1 here", element.key)));
+    };
+    let wrong = |key: &str, problem: String| {
+        Error::bad_request(format!("`{key}` {problem}"))
+            .with_detail(super::configuration_pointer(key), format!("`{key}` {problem}"))
+    };
+    let text = |key: &str| effective.text(key).filter(|text| !text.trim().is_empty());
+    let url = |key: &str, described: &str| {
+        let set = text(key);
+        template::fill(set.as_deref().unwrap_or(described), effective).map_err(|problem| wrong(key, problem))
+    };
+    let filled =
+        |key: &str, described: &str| template::fill_text(described, effective).map_err(|problem| wrong(key, problem));
+    let parameters = spec.authorize_parameters.iter();
+    Ok(OAuth1 {
+        request_token_url: url("oauth.request.url", &spec.request_token_url)?,
+        authorize_url: url("oauth.authorization.url", &spec.authorize_url)?,
+        access_token_url: url("oauth.token.url", &spec.access_token_url)?,
+        signature: match spec.signature {
+            SignatureMethod::HmacSha1 => Signature::HmacSha1,
+            SignatureMethod::HmacSha256 => Signature::HmacSha256,
+            SignatureMethod::Plaintext => Signature::Plaintext,
+        },
+        realm: spec.realm.as_deref().map(|realm| filled("realm", realm)).transpose()?,
+        in_query: spec.in_query,
+        consumer_key: text("oauth.api.key").unwrap_or_default(),
+        consumer_secret: SecretString::from(text("oauth.api.secret").unwrap_or_default()),
+        callback: text("oauth.callback.url"),
+        authorize_params: parameters
+            .map(|(name, value)| Ok((name.clone(), filled(name, value)?)))
+            .collect::<Result<_>>()?,
+        capture: spec.capture.clone(),
+        hosts: Arc::clone(&element.egress),
+    })
+}
+
+/// What the tokens of an instance are got with.
+///
+/// # Errors
+/// As [`oauth2`].
+pub(super) fn client(element: &Element, effective: &Values) -> Result<Client> {
+    if chosen(element, effective).1.oauth1().is_some() {
+        return Ok(Client::One(Box::new(oauth1(element, effective)?)));
+    }
+    Ok(Client::Two(Box::new(oauth2(element, effective)?)))
+}
+
+fn revocation(spec: &OAuth2Spec, url: String) -> Revocation {
+    let described = spec.revoke.clone().unwrap_or_else(|| RevokeSpec::standard(String::new()));
+    Revocation {
+        url,
+        method: Some(described.method),
+        place: match described.place {
+            authentication::TokenPlace::Form => TokenPlace::Form,
+            authentication::TokenPlace::Json => TokenPlace::Json,
+            authentication::TokenPlace::Query => TokenPlace::Query,
+            authentication::TokenPlace::Path => TokenPlace::Path,
+            authentication::TokenPlace::Nowhere => TokenPlace::Nowhere,
+        },
+        by: match described.authorization {
+            RevocationAuthorization::Client => Revoker::Client,
+            RevocationAuthorization::Bearer => Revoker::Bearer,
+            RevocationAuthorization::None => Revoker::Nobody,
+        },
+        access: described.token == RevokedToken::Access,
+        parameters: described.parameters,
+        scheme: spec.scheme.clone(),
+    }
 }

@@ -27,6 +27,7 @@ pub(super) struct Request {
     pub(super) headers: Map<String, Value>,
     pub(super) body: Value,
     pub(super) file: Option<String>,
+    pub(super) parts: Option<u64>,
     pub(super) pages: u64,
 }
 
@@ -51,8 +52,10 @@ pub(super) enum Body {
 
 /// A part of a recorded multipart body.
 pub(super) struct Part {
-    pub(super) name: String,
+    /// None where the body is `multipart/related`.
+    pub(super) name: Option<String>,
     pub(super) file_name: Option<String>,
+    pub(super) content_type: Option<String>,
     pub(super) json: Option<Value>,
     pub(super) text: Option<String>,
 }
@@ -120,13 +123,14 @@ fn object(node: &Node<'_>, key: &str) -> Option<Map<String, Value>> {
 }
 
 fn read_request(node: &Node<'_>) -> Option<Request> {
-    node.object(&["path", "query", "headers", "body", "file", "pages"])?;
+    node.object(&["path", "query", "headers", "body", "file", "parts", "pages"])?;
     Some(Request {
         path: node.text_map("path"),
         query: object(node, "query")?,
         headers: object(node, "headers")?,
         body: node.get("body").map_or(Value::Null, |body| body.value.clone()),
         file: node.opt_text("file"),
+        parts: node.opt_number("parts"),
         pages: node.opt_number("pages").unwrap_or(1).max(1),
     })
 }
@@ -157,10 +161,11 @@ fn read_call(node: &Node<'_>) -> Option<Call> {
 }
 
 fn read_part(node: &Node<'_>) -> Option<Part> {
-    node.object(&["name", "fileName", "json", "text"])?;
+    node.object(&["name", "fileName", "contentType", "json", "text"])?;
     Some(Part {
-        name: node.require_text("name")?,
+        name: node.opt_text("name"),
         file_name: node.opt_text("fileName"),
+        content_type: node.opt_text("contentType"),
         json: node.get("json").map(|json| json.value.clone()),
         text: node.opt_text("text"),
     })

@@ -50,7 +50,9 @@ pub(super) fn prepared(
         None => CallBody::Json(request.body.clone()),
         Some(text) => CallBody::Upload(Upload {
             size: Some(text.len() as u64),
+            likely_size: None,
             content_type: None,
+            parts: request.parts,
             stream: stream::iter([Ok(text.clone().into_bytes().into())]).boxed(),
         }),
     };

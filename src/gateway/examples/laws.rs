@@ -74,7 +74,7 @@ fn samples(codec: &Codec, field: Option<&Field>) -> Vec<Value> {
         _ => {}
     }
     match field.map(|field| field.kind) {
-        Some(FieldKind::Text) | None => vec![json!("Ada"), json!("Ada Lovelace"), json!("é 日本 \"'\\")],
+        Some(FieldKind::Text) | None => vec![json!("Ada"), json!("Ada Lovelace"), json!("é 日本 \"'\\"), json!("42")],
         Some(FieldKind::Integer) => vec![json!(0), json!(-7), json!(9_007_199_254_740_991_i64)],
         Some(FieldKind::Number) => vec![json!(0), json!(12.5), json!(-3)],
         Some(FieldKind::Boolean) => vec![json!(true), json!(false)],

@@ -211,15 +211,24 @@ impl Sent {
         let mut found = Vec::new();
         for (index, (wanted, (head, body))) in wanted.iter().zip(is).enumerate() {
             let place = format!("/multipart/{index}");
-            let mut disposition = format!("form-data; name=\"{}\"", wanted.name);
+            let mut disposition =
+                wanted.name.as_ref().map_or_else(String::new, |name| format!("form-data; name=\"{name}\""));
             if let Some(name) = &wanted.file_name {
                 disposition = format!("{disposition}; filename=\"{name}\"");
             }
-            let sent = head.lines().find_map(|line| line.strip_prefix("Content-Disposition: ")).unwrap_or_default();
+            let header = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+            let sent = header("Content-Disposition: ");
             if !comparison.same(&disposition, sent) {
                 found.push(Difference {
                     pointer: place.clone(),
                     message: format!("recorded as `{disposition}`, but `{sent}` is sent"),
+                });
+            }
+            let sent = header("Content-Type: ");
+            if let Some(kind) = wanted.content_type.as_ref().filter(|kind| *kind != sent) {
+                found.push(Difference {
+                    pointer: format!("{place}/contentType"),
+                    message: format!("recorded as `{kind}`, but `{sent}` is sent"),
                 });
             }
             if let Some(json) = &wanted.json {

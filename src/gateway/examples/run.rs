@@ -39,9 +39,12 @@ async fn one(hub: &Arc<Hub>, element: &Arc<Element>, example: &Example) -> Vec<P
     let Some(recorded) = format::read(example, &problems) else { return problems.take() };
     let Some(operation) = element.operation(&example.operation) else { return Vec::new() };
     let player = Arc::new(Player::new(recorded.calls, format!("{}/calls", example.pointer)));
-    let engine = Engine::new(Arc::clone(&player) as Arc<dyn crate::upstream::Transport>, Limits::default());
+    let engine = Engine::new(
+        Arc::clone(&player) as Arc<dyn crate::upstream::Transport>,
+        Limits { quota_waits: 0, ..Limits::default() },
+    );
     let connection = connection(element, &recorded.configuration, recorded.secrets);
-    let outcome = pages(&engine, hub, element, &connection, &recorded.request, operation).await;
+    let outcome = Box::pin(pages(&engine, hub, element, &connection, &recorded.request, operation)).await;
     let (mut found, mut comparison) = player.finish();
     if found.is_empty() {
         let answer = &recorded.answer;
@@ -89,7 +92,7 @@ async fn pages(
             prepared.invocation.page.drop = 0;
         }
         prepared.invocation.page.position = position;
-        match engine.run(element, connection, prepared.invocation, prepared.upload).await? {
+        match Box::pin(engine.run(element, connection, prepared.invocation, prepared.upload)).await? {
             Outcome::Record(record) => return Ok(Outcome::Record(prepared.view.apply(record))),
             Outcome::List { items, next, total, remark } => {
                 read.extend(items.into_iter().map(|item| prepared.view.apply(item)));
@@ -123,10 +126,10 @@ struct Fixed;
 #[async_trait::async_trait]
 impl Credentials for Fixed {
     async fn token(&self, _: Instant) -> Result<Token> {
-        Ok(Token { secret: SecretString::from("access-token"), generation: 1 })
+        Ok(Token { secret: SecretString::from("access-token"), signer: None, generation: 1 })
     }
 
     async fn renew(&self, _: i64, _: Instant) -> Result<Token> {
-        Ok(Token { secret: SecretString::from("access-token-2"), generation: 2 })
+        Ok(Token { secret: SecretString::from("access-token-2"), signer: None, generation: 2 })
     }
 }

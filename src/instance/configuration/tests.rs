@@ -14,6 +14,7 @@ fn entry(key: &str, kind: &str, secret: bool) -> ConfigurationEntry {
         secret,
         hide_from_console: false,
         options: Vec::new(),
+        choices: Vec::new(),
     }
 }
 

@@ -162,7 +162,7 @@ const COMPANY: [Line; 21] = [
     fixed(number("num_associated_contacts", "Number of Associated Contacts")),
 ];
 
-const DEAL: [Line; 13] = [
+const DEAL: [Line; 14] = [
     fixed(moment("createdate", "Create Date")),
     text("dealname", "Deal Name"),
     (
@@ -196,6 +196,7 @@ const DEAL: [Line; 13] = [
     text("hs_next_step", "Next step"),
     select("hs_priority", "Priority", &[("low", "Low"), ("medium", "Medium"), ("high", "High")]),
     fixed(number("hs_deal_stage_probability", "Deal probability")),
+    fixed(number("hs_primary_associated_company", "Primary Associated Company")),
     fixed(("hs_is_closed", "Is Deal Closed?", Kind::Flag, "calculation_equation", &[], true)),
     fixed(("hs_is_closed_won", "Is Closed Won", Kind::Flag, "calculation_equation", &[], true)),
 ];

@@ -7,6 +7,7 @@ use super::{
     super::{
         failure::Failure,
         schema::{Object, Preset, STAGES},
+        service,
         store::Tables,
         time,
     },
@@ -40,6 +41,7 @@ pub(in super::super) fn create(
     record.insert("CreatedDate".to_owned(), stamp.clone());
     record.insert("CreatedById".to_owned(), user.into());
     touch(&mut record, user, &stamp);
+    service::number(object.name, &mut record, tables.records(object.name).count());
     compute(object.name, &mut record, &named, now)?;
     record.retain(|_, value| !value.is_null());
     Ok(tables.insert(object, record))
@@ -103,6 +105,7 @@ fn compute(object: &str, record: &mut Record, named: &[String], now: DateTime<Ut
             put(record, "IsHighPriority", high);
         }
         "Event" => event(record, named)?,
+        "Case" => service::compute(record, &time::written(now)),
         _ => {}
     }
     Ok(())

@@ -40,6 +40,7 @@ fn user() -> Object {
         phone("MobilePhone", "Mobile"),
         text("Alias", "Alias", 8).required(),
         text("CommunityNickname", "Nickname", 40),
+        flag("UserPermissionsSupportUser", "Service Cloud User"),
         flag("IsActive", "Active").preset(Preset::Flag(true)),
         choice("TimeZoneSidKey", "Time Zone", &["GMT", "Europe/Stockholm", "Europe/Rome", "America/Los_Angeles"])
             .required()

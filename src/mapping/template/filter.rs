@@ -1,0 +1,192 @@
+//! Filters: one-way conversions at the end of a reference.
+
+use base64::Engine as _;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+use crate::mapping::{CompileError, codec, codec::scalar_text, time};
+
+/// A one-way conversion at the end of a reference: `{query.tags|csv}`.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Filter {
+    Csv,
+    Json,
+    Text,
+    Integer,
+    Lower,
+    Upper,
+    Base64,
+    Rootless,
+    Segments,
+    Quoted,
+    Host,
+    UrlPath,
+    Backslash,
+    MediaType,
+    DateTime,
+    UpToBar,
+    AfterBar,
+    Default(Value),
+    Before(String),
+    NamePart(codec::Codec),
+    EncodedPath,
+    Slashless,
+    Relative,
+    Prefix,
+    Pick(Vec<String>),
+}
+
+const FILTERS: &[&str] = &[
+    "csv",
+    "json",
+    "text",
+    "integer",
+    "lower",
+    "upper",
+    "base64",
+    "rootless",
+    "segments",
+    "quoted",
+    "host",
+    "urlPath",
+    "backslash",
+    "mediaType",
+    "encodedPath",
+    "slashless",
+    "relative",
+    "prefix",
+    "datetime",
+    "upToBar",
+    "afterBar",
+    "default:…",
+    "before:…",
+    "namePart:first",
+    "namePart:last",
+    "pick:…",
+];
+
+impl Filter {
+    /// Reads the filter `filter` of the reference `source`.
+    pub(super) fn compile(filter: &str, source: &str) -> Result<Self, CompileError> {
+        // What stands before a value is taken with its blanks.
+        if let Some(text) = filter.trim_start().strip_prefix("before:") {
+            return Ok(Self::Before(text.to_owned()));
+        }
+        let filter = filter.trim();
+        Ok(match filter {
+            "csv" => Self::Csv,
+            "json" => Self::Json,
+            "text" => Self::Text,
+            "integer" => Self::Integer,
+            "lower" => Self::Lower,
+            "upper" => Self::Upper,
+            "base64" => Self::Base64,
+            "rootless" => Self::Rootless,
+            "segments" => Self::Segments,
+            "quoted" => Self::Quoted,
+            "host" => Self::Host,
+            "urlPath" => Self::UrlPath,
+            "backslash" => Self::Backslash,
+            "mediaType" => Self::MediaType,
+            "encodedPath" => Self::EncodedPath,
+            "slashless" => Self::Slashless,
+            "relative" => Self::Relative,
+            "prefix" => Self::Prefix,
+            "datetime" => Self::DateTime,
+            "upToBar" => Self::UpToBar,
+            "afterBar" => Self::AfterBar,
+            "namePart:first" => Self::NamePart(codec::Codec::NamePart { last: false }),
+            "namePart:last" => Self::NamePart(codec::Codec::NamePart { last: true }),
+            _ if filter.starts_with("pick:") => {
+                let names = filter.trim_start_matches("pick:").split(',').map(|name| name.trim().to_owned());
+                Self::Pick(names.filter(|name| !name.is_empty()).collect())
+            }
+            _ => match filter.strip_prefix("default:") {
+                Some(text) => {
+                    Self::Default(serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())))
+                }
+                None => {
+                    return Err(CompileError::new(format!("`{{{source}}}`: unknown filter `{filter}`"))
+                        .hint(format!("known: {}", FILTERS.join(", "))));
+                }
+            },
+        })
+    }
+
+    /// The value it makes of `value`.
+    pub(super) fn apply(&self, value: Option<Value>) -> Option<Value> {
+        if let Self::Default(default) = self {
+            return value.or_else(|| Some(default.clone()));
+        }
+        let value = value?;
+        let text = |value: &Value| scalar_text(value).unwrap_or_else(|| value.to_string());
+        Some(match self {
+            Self::Csv => match &value {
+                Value::Array(items) => Value::String(items.iter().map(text).collect::<Vec<_>>().join(",")),
+                other => Value::String(text(other)),
+            },
+            Self::Json => Value::String(value.to_string()),
+            Self::Text => Value::String(text(&value)),
+            Self::Integer => codec::Codec::Integer.read(&value)?,
+            Self::Lower => Value::String(text(&value).to_lowercase()),
+            Self::Upper => Value::String(text(&value).to_uppercase()),
+            Self::Base64 => Value::String(base64::engine::general_purpose::STANDARD.encode(text(&value))),
+            Self::Rootless => Value::String(match text(&value).as_str() {
+                "/" => String::new(),
+                path => path.to_owned(),
+            }),
+            Self::Quoted => Value::String(text(&value).replace('\'', "''")),
+            Self::Host => Value::String(address(&text(&value)).0.to_owned()),
+            Self::UrlPath => {
+                let text = text(&value);
+                let path = address(&text).1.trim_end_matches('/');
+                return (!path.is_empty()).then(|| Value::String(path.to_owned()));
+            }
+            Self::Backslash => Value::String(text(&value).replace('\\', "\\\\").replace('\'', "\\'")),
+            Self::MediaType => codec::Codec::MediaType.read(&value)?,
+            Self::EncodedPath => {
+                let path = text(&value);
+                Value::String(path.trim_start_matches('/').split('/').map(segment).collect::<Vec<_>>().join("/"))
+            }
+            Self::Slashless => Value::String(text(&value).trim_end_matches('/').to_owned()),
+            Self::Relative => Value::String(text(&value).trim_matches('/').to_owned()),
+            Self::Prefix => Value::String(match text(&value).trim_matches('/') {
+                "" => String::new(),
+                path => format!("{path}/"),
+            }),
+            Self::Pick(names) => pick(value, names),
+            Self::DateTime => Value::String(time::rfc3339(time::parse(&value)?)),
+            Self::UpToBar => Value::String(text(&value).split('|').next().unwrap_or_default().to_owned()),
+            Self::AfterBar => Value::String(text(&value).split_once('|')?.1.to_owned()),
+            Self::Before(before) => Value::String(format!("{before}{}", text(&value))),
+            Self::NamePart(part) => part.read(&value)?,
+            // A default was taken before; the parting of segments happens where the path of a call is made.
+            Self::Default(_) | Self::Segments => value,
+        })
+    }
+}
+
+/// Host and path of an address, with or without a scheme.
+fn address(text: &str) -> (&str, &str) {
+    let text = text.trim();
+    let text = text.split_once("://").map_or(text, |(_, rest)| rest);
+    text.find('/').map_or((text, ""), |at| text.split_at(at))
+}
+
+/// A segment of a path, percent-encoded.
+fn segment(text: &str) -> String {
+    const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(text, UNRESERVED).to_string()
+}
+
+/// Of an object, or of each object of a list, only the members with these names.
+fn pick(value: Value, names: &[String]) -> Value {
+    match value {
+        Value::Array(items) => Value::Array(items.into_iter().map(|item| pick(item, names)).collect()),
+        Value::Object(mut members) => {
+            members.retain(|name, _| names.contains(name));
+            Value::Object(members)
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,70 @@
+//! The finance hub, and what is particular to a provider that speaks OData.
+
+use reqwest::Method;
+use serde_json::json;
+
+use super::support::{Gateway, encoded, send};
+
+#[tokio::test]
+async fn an_invoice_is_written_changed_and_deleted() {
+    let hub = Gateway::demo();
+    let books = "quickbooks";
+    let customer =
+        json!({"displayName": "Difference Ltd", "billingAddress": {"street": "1 Dorset Street", "city": "London"}});
+    let customer = hub.json(books, Method::POST, "/hubs/finance/customers", &customer).await.expect(200).body;
+    let id = customer["id"].as_str().unwrap();
+    let moved = json!({"billingAddress": {"city": "Ockham"}});
+    let moved = hub.json(books, Method::PATCH, &format!("/customers/{id}"), &moved).await.expect(200).body;
+    assert_eq!(moved["billingAddress"], json!({"street": "1 Dorset Street", "city": "Ockham"}), "{moved}");
+
+    let lines = json!([{"Amount": 100, "DetailType": "SalesItemLineDetail"}]);
+    let invoice = json!({"customerId": id, "number": "2001", "date": "2024-05-01", "lines": lines});
+    let invoice = hub.json(books, Method::POST, "/invoices", &invoice).await.expect(200).body;
+    assert_eq!(invoice["customerName"], "Difference Ltd", "{invoice}");
+    assert_eq!(invoice["total"].as_f64(), Some(100.0), "{invoice}");
+    let path = format!("/invoices/{}", invoice["id"].as_str().unwrap());
+    let changed = hub.json(books, Method::PATCH, &path, &json!({"memo": "Sent by post"})).await.expect(200).body;
+    assert_eq!((&changed["version"], &changed["number"]), (&json!("1"), &json!("2001")), "{changed}");
+    // The token may come with the id; an old one is a conflict.
+    hub.json(books, Method::PATCH, &format!("{path}%7C0"), &json!({"memo": "x"})).await.expect(409);
+    hub.json(books, Method::PATCH, &format!("{path}%7C1"), &json!({"memo": "y"})).await.expect(200);
+
+    let found =
+        hub.get(books, &format!("/invoices?where={}", encoded(&format!("customerId='{id}'")))).await.expect(200);
+    assert_eq!(found.list().len(), 1);
+    let or = encoded("number='1001' OR number='1002'");
+    let refused = hub.get(books, &format!("/invoices?where={or}")).await.expect(400);
+    assert!(refused.body["message"].as_str().unwrap().contains("OR"), "{}", refused.body);
+    hub.delete(books, &path).await.expect(200);
+    hub.get(books, &path).await.expect(404);
+    // Names are made inactive.
+    hub.delete(books, &format!("/customers/{id}")).await.expect(200);
+    assert_eq!(hub.get(books, &format!("/customers/{id}")).await.expect(200).body["active"], false);
+    let active = hub.get(books, "/customers").await.expect(200);
+    assert!(active.list().iter().all(|customer| customer["id"] != id), "{}", active.body);
+}
+
+#[tokio::test]
+async fn the_envelope_of_native_records_may_be_sent_or_left_out() {
+    let hub = Gateway::demo();
+    let org = "dynamicscrmadfs";
+    // A change never makes a record.
+    let nobody = "/contacts/00000000-0000-0000-0000-000000000001";
+    hub.json(org, Method::PATCH, nobody, &json!({"lastName": "X"})).await.expect(404);
+    let id = hub.instance_id(org);
+    let change = json!({"configuration": {"response.model": "native"}});
+    send(hub.platform(Method::PATCH, &format!("/instances/{id}")).json(&change)).await.expect(200);
+    for body in [json!({"name": "Flat", "address1_city": "Turin"}), json!({"attributes": {"name": "In attributes"}})] {
+        let made = hub.json(org, Method::POST, "/hubs/crm/accounts", &body).await.expect(200).body;
+        let own = &made["attributes"];
+        let name = body.get("name").unwrap_or_else(|| &body["attributes"]["name"]);
+        assert_eq!(&own["name"], name, "{made}");
+        let id = own["accountid"].as_str().unwrap();
+        let filter = encoded(&format!("attributes.accountid=\"{id}\""));
+        let found = hub.get(org, &format!("/accounts?where={filter}&pageSize=1")).await.expect(200);
+        assert_eq!(&found.list()[0]["attributes"]["name"], name);
+        let cleared = json!({"attributes": {"name": ""}});
+        let cleared = hub.json(org, Method::PATCH, &format!("/accounts/{id}"), &cleared).await.expect(200).body;
+        assert!(cleared["attributes"]["name"].is_null(), "{cleared}");
+    }
+}
