@@ -267,7 +267,7 @@ fn responses(answer: &AnswerKind, record: &dyn Fn(&str) -> Value) -> Value {
 }
 
 fn with_errors(success: Value) -> Value {
-    let mut responses = errors(&[400, 401, 404, 409, 429, 502, 504]);
+    let mut responses = errors(&[400, 401, 403, 404, 409, 429, 502, 503, 504]);
     responses.insert("200".to_owned(), success);
     responses.into()
 }
@@ -277,10 +277,12 @@ pub(super) fn errors(statuses: &[u16]) -> Map<String, Value> {
     let error = |status: &u16| {
         let description = match status {
             401 => "Credentials are missing or wrong, or the instance has to be connected anew",
+            403 => "The instance is disabled, or the provider does not allow it",
             404 => "Nothing is there",
             409 => "It is in the way of something that is there",
             429 => "A request limit is used up; Retry-After says for how long",
             502 => "The provider failed",
+            503 => "Not just now: too many calls, a provider that is down; Retry-After says for how long",
             504 => "The provider did not answer in time",
             _ => "The call is wrong, or the element cannot do it; the message says which",
         };
