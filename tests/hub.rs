@@ -14,6 +14,7 @@ mod hub {
     mod books;
     mod caching;
     pub(crate) mod capability;
+    mod children;
     mod choices;
     mod closeio;
     mod crm;

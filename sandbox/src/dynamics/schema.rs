@@ -257,6 +257,16 @@ pub(super) fn tables() -> Vec<Table> {
         col("prioritycode", "Priority", Kind::Choice(PRIORITIES)),
         col("scheduledend", "Due Date", Kind::Time),
         fixed("actualend", "Actual End", Kind::Time),
+        col(
+            "regardingobjectid",
+            "Regarding",
+            Kind::Lookup(&[
+                ("account", "regardingobjectid_account_task"),
+                ("contact", "regardingobjectid_contact_task"),
+                ("lead", "regardingobjectid_lead_task"),
+                ("opportunity", "regardingobjectid_opportunity_task"),
+            ]),
+        ),
         text("new_note", "Note"),
     ];
     let appointment = vec![
@@ -266,6 +276,16 @@ pub(super) fn tables() -> Vec<Table> {
         col("scheduledstart", "Start Time", Kind::Time),
         col("scheduledend", "End Time", Kind::Time),
         col("isalldayevent", "All Day Event", Kind::Flag),
+        col(
+            "regardingobjectid",
+            "Regarding",
+            Kind::Lookup(&[
+                ("account", "regardingobjectid_account_appointment"),
+                ("contact", "regardingobjectid_contact_appointment"),
+                ("lead", "regardingobjectid_lead_appointment"),
+                ("opportunity", "regardingobjectid_opportunity_appointment"),
+            ]),
+        ),
         text("new_room", "Room"),
     ];
     let annotation = vec![

@@ -97,14 +97,14 @@ pub(super) fn fill(store: &mut Store) {
         "tasks",
         1,
         json!({"subject": "Call Maya about the quote", "description": "Ask about delivery dates.", "prioritycode": 2,
-            "scheduledend": "2024-06-01T00:00:00Z"}),
+            "scheduledend": "2024-06-01T00:00:00Z", "regardingobjectid_contact_task@odata.bind": format!("/contacts({maya})")}),
     );
     seeds.add("tasks", 2, json!({"subject": "Send brochure", "prioritycode": 1, "statecode": 1, "statuscode": 5}));
     seeds.add(
         "appointments",
         1,
         json!({"subject": "Site visit", "location": "Stockholm", "scheduledstart": "2024-06-03T09:00:00Z",
-            "scheduledend": "2024-06-03T10:00:00Z"}),
+            "scheduledend": "2024-06-03T10:00:00Z", "regardingobjectid_account_appointment@odata.bind": of(&northwind)}),
     );
     let note = json!({"subject": "Prefers e-mail", "notetext": "Rarely answers the phone.",
         "objectid_contact@odata.bind": format!("/contacts({maya})")});

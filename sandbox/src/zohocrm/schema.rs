@@ -140,6 +140,7 @@ const TASKS: &[Field] = fields![
     text("Priority", "Priority").choices(&["High", "Highest", "Low", "Lowest", "Normal"]),
     Field::new("Due_Date", "Due Date", Kind::Date),
     to("Who_Id", "Contact Name", "Contacts"),
+    Field::new("What_Id", "Related To", Kind::Map),
 ];
 const EVENTS: &[Field] = fields![
     needed("Event_Title", "Title"),
@@ -148,6 +149,7 @@ const EVENTS: &[Field] = fields![
     text("Venue", "Location"),
     Field::new("All_day", "All day", Kind::Flag),
     to("Who_Id", "Contact Name", "Contacts"),
+    Field::new("What_Id", "Related To", Kind::Map),
 ];
 const CALLS: &[Field] = fields![
     text("Subject", "Subject"),
@@ -155,6 +157,7 @@ const CALLS: &[Field] = fields![
     Field::new("Call_Start_Time", "Call Start Time", Kind::Moment).access(Access::Required),
     text("Call_Duration", "Call Duration"),
     to("Who_Id", "Contact Name", "Contacts"),
+    Field::new("What_Id", "Related To", Kind::Map),
 ];
 const NOTES: &[Field] = fields![
     text("Note_Title", "Note Title"),
@@ -204,6 +207,9 @@ pub(super) const MODULES: [Module; 11] = [
     module("Campaigns", "Campaign", 10, CAMPAIGNS),
     Module { custom: true, ..module("My_Objects", "My Object", 11, MINE) },
 ];
+
+/// Modules whose records activities can be about.
+pub(super) const SUBJECTS: [&str; 5] = ["Accounts", "Leads", "Deals", "Products", "Campaigns"];
 
 /// The module of this name.
 pub(super) fn named(name: &str) -> Option<&'static Module> {

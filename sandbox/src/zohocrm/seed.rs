@@ -98,7 +98,7 @@ impl Seeds {
         self.add(
             "Events",
             json!({"Event_Title": "Site visit", "Venue": "Stockholm", "Start_DateTime": "2024-06-03T09:00:00+00:00",
-            "End_DateTime": "2024-06-03T10:00:00+00:00"}),
+            "End_DateTime": "2024-06-03T10:00:00+00:00", "What_Id": northwind, "$se_module": "Accounts"}),
         );
         self.add(
             "Calls",
