@@ -23,6 +23,7 @@ mod hub {
     mod dropboxbusiness;
     mod errors;
     mod explain;
+    mod further;
     mod googledrive;
     mod grants;
     mod graph;

@@ -37,6 +37,11 @@ impl Element {
         self.operation(operation)["supported"] == true
     }
 
+    /// Whether it has `resource`, one of those that only some providers have.
+    pub(crate) fn has(&self, resource: &str) -> bool {
+        self.matrix[resource].is_object()
+    }
+
     /// Whether there are records of `resource` below those of `parent`.
     pub(crate) fn has_below(&self, parent: &str, resource: &str) -> bool {
         self.below(parent, resource)["supported"] == true

@@ -181,6 +181,15 @@ const CAMPAIGNS: &[Field] = fields![
     number("Budgeted_Cost", "Budgeted Cost"),
     number("Expected_Revenue", "Expected Revenue"),
 ];
+const CASES: &[Field] = fields![
+    needed("Subject", "Subject"),
+    needed("Status", "Status").choices(&["New", "On Hold", "Escalated", "Closed"]),
+    needed("Case_Origin", "Case Origin").choices(&["Email", "Phone", "Web"]),
+    text("Priority", "Priority").choices(&["High", "Medium", "Low"]),
+    text("Type", "Type").choices(&["Problem", "Feature Request", "Question"]),
+    to("Account_Name", "Account Name", "Accounts"),
+    to("Related_To", "Contact Name", "Contacts"),
+];
 const MINE: &[Field] = fields![
     needed("Name", "My Object Name"),
     own("Stage", "Stage", Kind::Text),
@@ -194,7 +203,7 @@ const fn module(name: &'static str, singular: &'static str, number: u64, fields:
 }
 
 /// Every module.
-pub(super) const MODULES: [Module; 11] = [
+pub(super) const MODULES: [Module; 12] = [
     module("Accounts", "Account", 1, ACCOUNTS),
     module("Contacts", "Contact", 2, CONTACTS),
     module("Leads", "Lead", 3, LEADS),
@@ -206,6 +215,7 @@ pub(super) const MODULES: [Module; 11] = [
     module("Products", "Product", 9, PRODUCTS),
     module("Campaigns", "Campaign", 10, CAMPAIGNS),
     Module { custom: true, ..module("My_Objects", "My Object", 11, MINE) },
+    module("Cases", "Case", 12, CASES),
 ];
 
 /// Modules whose records activities can be about.

@@ -112,6 +112,10 @@ impl Seeds {
             "Products",
             json!({"Product_Name": "Shelf", "Product_Code": "SH-1", "Unit_Price": 240, "Product_Active": true}),
         );
+        self.add(
+            "Cases",
+            json!({"Subject": "Broken shelf", "Status": "New", "Case_Origin": "Phone", "Account_Name": northwind}),
+        );
         self.add("My_Objects", json!({"Name": "First", "Stage": "new", "Score": 12.5, "Due": "2024-09-01"}));
         self.add("My_Objects", json!({"Name": "Second", "Stage": "running", "Active": true}));
     }
