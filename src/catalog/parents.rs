@@ -77,7 +77,7 @@ impl Relations {
     }
 
     /// All relations.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Relation>> {
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Relation>> {
         self.known.iter()
     }
 }

@@ -122,7 +122,7 @@ fn missing_relations(element: &Element) -> Vec<Problem> {
     };
     let mut problems = Vec::new();
     for (resource, relations) in &element.relations {
-        for relation in relations.iter().filter(|relation| !told(resource, &relation.parent)) {
+        for relation in relations.all().filter(|relation| !told(resource, &relation.parent)) {
             let (file, pointer) = element.places.get(resource).cloned().unwrap_or_default();
             problems.push(Problem {
                 file,

@@ -36,7 +36,7 @@ impl Described<'_> {
     fn has_below(&self, operation: &HubOperation, parent: Option<&str>) -> bool {
         self.element.is_none_or(|element| match parent {
             Some(ANY_PARENT) => element.relations.get(&operation.resource).is_some_and(|relations| {
-                relations.iter().any(|one| !one.lacks.iter().any(|(name, _)| *name == operation.name))
+                relations.all().any(|one| !one.lacks.iter().any(|(name, _)| *name == operation.name))
             }),
             parent => element.operation_below(operation, parent).is_ok(),
         })

@@ -8,6 +8,7 @@ use crate::{
         Element, Hub, HubOperation, Operation,
         filtering::Otherwise,
         hub::{AnswerKind, FieldKind, Model, Resource},
+        parents::Relations,
     },
     mapping::{Access, Codec, Line},
     query::{CompareOp, Expr, Operator, Value as Literal},
@@ -80,7 +81,7 @@ fn parents(element: &Element, resource: &Resource) -> Map<String, Value> {
         }
     };
     let own = element.relations.get(&resource.name);
-    let own = own.into_iter().flat_map(|relations| relations.iter()).map(|relation| relation.parent.as_str());
+    let own = own.into_iter().flat_map(Relations::all).map(|relation| relation.parent.as_str());
     let mut names: Vec<&str> = resource.parents.iter().map(String::as_str).chain(own).collect();
     names.dedup();
     if !resource.operations.iter().any(|operation| carried(&operation)) {
