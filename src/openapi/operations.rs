@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{Described, Object, schemas};
 use crate::catalog::{
     HubOperation,
-    hub::{AnswerKind, Location, Parameter, ParameterKind, RequestKind},
+    hub::{ANY_PARENT, AnswerKind, Location, Parameter, ParameterKind, RequestKind},
 };
 
 impl Described<'_> {
@@ -18,7 +18,7 @@ impl Described<'_> {
             self.element.is_none_or(|element| element.operation(&operation.id()).is_some())
         };
         for operation in self.hub.operations().filter(served) {
-            for path in &operation.paths {
+            for (path, _) in operation.all_paths().filter(|(_, parent)| self.has_below(operation, *parent)) {
                 for method in std::iter::once(&operation.method).chain(&operation.aliases) {
                     self.add(&mut paths, path, method, self.operation(operation, path, method, None));
                 }
@@ -30,6 +30,16 @@ impl Described<'_> {
         }
         tell_apart(&mut paths);
         paths
+    }
+
+    /// Whether the element carries out the operation below such a parent.
+    fn has_below(&self, operation: &HubOperation, parent: Option<&str>) -> bool {
+        self.element.is_none_or(|element| match parent {
+            Some(ANY_PARENT) => element.relations.get(&operation.resource).is_some_and(|relations| {
+                relations.all().any(|one| !one.lacks.iter().any(|(name, _)| *name == operation.name))
+            }),
+            parent => element.operation_below(operation, parent).is_ok(),
+        })
     }
 
     fn add(&self, paths: &mut Map<String, Value>, path: &str, method: &str, operation: Value) {
@@ -129,7 +139,8 @@ impl Described<'_> {
             operation.native && self.element.is_some_and(|element| element.operation(&operation.id()).is_some())
         });
         for operation in generic {
-            for path in operation.paths.iter().filter(|path| path.contains("{objectName}")) {
+            let paths_of_all = operation.all_paths().filter(|(_, parent)| self.has_below(operation, *parent));
+            for path in paths_of_all.map(|(path, _)| path).filter(|path| path.contains("{objectName}")) {
                 let concrete = path.replace("{objectName}", &object.name);
                 // A child's path names a second object, which stays open.
                 for method in std::iter::once(&operation.method).chain(&operation.aliases) {
