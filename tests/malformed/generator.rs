@@ -280,10 +280,10 @@ impl Generator {
             2 => format!("{}, {}", route.callers[caller], route.callers[0]),
             _ => route.callers[caller].clone(),
         };
-        head += &format!("Authorization: {authorization}\r\n");
+        head.extend(["Authorization: ", &authorization, "\r\n"]);
         if self.chance(4) {
             let (name, value) = HEADERS[self.below(HEADERS.len())];
-            head += &format!("{name}: {value}\r\n");
+            head.extend([name, ": ", value, "\r\n"]);
         }
         let (mut body, mut last) = (Vec::new(), false);
         if matches!(method.as_str(), "POST" | "PUT" | "PATCH") || self.chance(20) {
@@ -301,14 +301,14 @@ impl Generator {
                 4 => b"--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nnever ended".to_vec(),
                 _ => self.pick(&BODIES).as_bytes().to_vec(),
             };
-            head += &format!("Content-Type: {kind}\r\n");
+            head.extend(["Content-Type: ", kind, "\r\n"]);
             if self.chance(50) {
                 // Less than was promised; the sender has no more.
                 head.push_str("Transfer-Encoding: chunked\r\n");
                 body = b"zz\r\n\r\n".to_vec();
                 last = true;
             } else {
-                head += &format!("Content-Length: {}\r\n", body.len());
+                head.extend(["Content-Length: ", &body.len().to_string(), "\r\n"]);
             }
         }
         head.push_str("\r\n");
