@@ -4,6 +4,8 @@
 //!
 //! The steps are those of `grant::refresh` and of the store's `begin_refresh`, `commit_refresh` and `mark_reauth`.
 
+#![expect(clippy::indexing_slicing, reason = "a test fails loudly")]
+
 use stateright::{Checker as _, Model, Property};
 
 /// What the protocol does; each can be left out.
@@ -194,7 +196,7 @@ impl Protocol {
     fn take(&self, world: &mut World, action: Action) -> Option<()> {
         match action {
             Action::Begin(node) if matches!(world.nodes[node], Node::Idle | Node::Using(_)) => {
-                self.begin(world, node)?
+                self.begin(world, node)?;
             }
             Action::RunOut if self.may_run_out(world) => {
                 // Of a holder that crashed, or of one that was held up: a stopped process, a store that does not answer.
