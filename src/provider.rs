@@ -243,7 +243,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { response_bytes: 16 << 20, idle: Duration::from_secs(30), quota_waits: quota::MOST_WAITS, documents: false }
+        Self {
+            response_bytes: 16 << 20,
+            idle: Duration::from_secs(30),
+            quota_waits: quota::MOST_WAITS,
+            documents: false,
+        }
     }
 }
 

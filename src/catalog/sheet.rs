@@ -74,16 +74,24 @@ fn sheet(operation: &Operation, call: &Call, errors: &[ErrorRule]) -> Option<Arc
     }
     // Rules that tell of a failure although the status says success.
     let rules = call.errors.iter().chain(&operation.errors).chain(errors);
-    let rules = rules.filter(|rule| rule.statuses.iter().any(|status| *status < 300)).filter_map(|rule| rule.matches.as_ref());
+    let rules =
+        rules.filter(|rule| rule.statuses.iter().any(|status| *status < 300)).filter_map(|rule| rule.matches.as_ref());
     let tests = call.answer.gone.iter().chain(&call.answer.failure).chain(rules);
-    let hidden: Vec<&str> = operation.model.iter().flat_map(|model| &model.fields).filter(|field| field.hidden).map(|field| field.name.as_str()).collect();
+    let hidden: Vec<&str> = operation
+        .model
+        .iter()
+        .flat_map(|model| &model.fields)
+        .filter(|field| field.hidden)
+        .map(|field| field.name.as_str())
+        .collect();
     let sheet = match operation.hub.answer {
         AnswerKind::Record(_) => {
             let told: Vec<&Path> = tests.flat_map(Match::paths).collect();
             Sheet::record(&operation.plan, &call.answer.record, &told, &hidden)
         }
         AnswerKind::List(_) => {
-            let ([items], [], true, None) = (items.as_slice(), merge_by.as_slice(), item.steps() == Some(&[]), wrap) else {
+            let ([items], [], true, None) = (items.as_slice(), merge_by.as_slice(), item.steps() == Some(&[]), wrap)
+            else {
                 return None;
             };
             let paging = operation.paging.as_ref();

@@ -119,7 +119,8 @@ impl Sheet {
         let mut tree = Tree::new();
         let list = tree.place(0, items.steps()?)?;
         // What holds the list is not to become a document.
-        let around = |path: &&Path| path.steps().is_some_and(|steps| items.steps().is_some_and(|to| to.starts_with(steps)));
+        let around =
+            |path: &&Path| path.steps().is_some_and(|steps| items.steps().is_some_and(|to| to.starts_with(steps)));
         if told.iter().any(around) {
             return None;
         }
@@ -219,8 +220,12 @@ fn placed(tree: &mut Tree, paths: &[&Path]) -> Option<Vec<(Place, Path)>> {
         paths.iter().map(|path| Some((path.steps()?, *path))).collect::<Option<_>>()?;
     // What is inside of another is put there after it.
     paths.sort_by_key(|(steps, _)| steps.len());
-    paths.into_iter().map(|(steps, path)| (!steps.is_empty()).then_some(())
-        .and_then(|()| Some((tree.place(0, steps)?, path.clone())))).collect()
+    paths
+        .into_iter()
+        .map(|(steps, path)| {
+            (!steps.is_empty()).then_some(()).and_then(|()| Some((tree.place(0, steps)?, path.clone())))
+        })
+        .collect()
 }
 
 fn texts(given: &[Option<Value>]) -> Vec<Option<Vec<u8>>> {

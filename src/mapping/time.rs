@@ -46,17 +46,19 @@ pub fn parse_text(text: &str) -> Option<DateTime<Utc>> {
 /// is for [`parse_text`].
 pub(super) fn utc_millis(text: &[u8]) -> Option<i64> {
     let number = |digits: &[u8]| {
-        digits.iter().try_fold(0_i64, |number, digit| {
-            digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0'))
-        })
+        digits
+            .iter()
+            .try_fold(0_i64, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0')))
     };
     let (head, rest) = text.split_at_checked(19)?;
     let &[a, b, c, d, b'-', e, f, b'-', g, h, b'T', i, j, b':', k, l, b':', m, n] = head else { return None };
-    let fraction = match rest {
-        b"Z" => 0,
-        &[b'.', a, b, c, b'Z'] => number(&[a, b, c])?,
-        _ => return None,
+    let (fraction, zone) = match rest {
+        [b'.', a, b, c, zone @ ..] => (number(&[*a, *b, *c])?, zone),
+        zone => (0, zone),
     };
+    if !matches!(zone, b"Z" | b"+0000" | b"+00:00") {
+        return None;
+    }
     let (year, month, day) = (number(&[a, b, c, d])?, number(&[e, f])?, number(&[g, h])?);
     let (hour, minute, second) = (number(&[i, j])?, number(&[k, l])?, number(&[m, n])?);
     // The leap day is left to who knows which year has one.
@@ -107,6 +109,7 @@ mod tests {
             ms in -62_167_219_200_000_i64..253_402_300_799_999, day in 0..40_u32, form in 0..3_u8
         ) {
             let time = rfc3339(Utc.timestamp_millis_opt(ms - if form == 0 { ms.rem_euclid(1_000) } else { 0 }).unwrap());
+            let time = if form == 1 { time.replace('Z', "+0000") } else { time };
             // Some that are no days.
             let time = if form == 2 { format!("{}{day:02}{}", &time[..8], &time[10..]) } else { time };
             let slow = parse_text(&time).map(|time| time.timestamp_millis());

@@ -64,7 +64,7 @@ impl Engine {
         let mut sources: Vec<Value> = Vec::new();
         let mut total = None;
         let mut next = None;
-        let mut sink = if walked { None } else { self.sink(invocation, parted, &scope) };
+        let mut sink = self.sink(invocation, parted, &scope);
         // How many records are in the sink, and no longer (or never) in `found`.
         let mut sunk = 0;
         for round in 0.. {

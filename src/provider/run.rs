@@ -273,8 +273,7 @@ impl Engine {
         }
         let rules = &operation.errors;
         let pass = along.pass.filter(|_| call.answer.format == Format::Stream);
-        let response =
-            self.send(element, connection, call, scope, rules, &mut along.upload, pass, deadline).await?;
+        let response = self.send(element, connection, call, scope, rules, &mut along.upload, pass, deadline).await?;
         match (response, call.answer.format) {
             (None, _) => Ok(Last::Json(Value::Null, call)),
             (Some(response), Format::Stream) => Ok(Last::Stream(response, call)),

@@ -3,12 +3,7 @@
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-use super::{
-    Invocation,
-    filter::Parted,
-    scope::CallScope,
-    send::denied,
-};
+use super::{Invocation, ancestors, filter::Parted, scope::CallScope, send::denied};
 use crate::{
     catalog::{Call, Element, ErrorRule},
     mapping::stream::{self, Cut, Wish},
@@ -37,7 +32,10 @@ impl<'i> Sink<'i> {
     /// A sink for the records of `invocation`, unless they have to be documents: to be filtered or ordered here, or shown in
     /// another form than the uniform one.
     pub(super) fn of(invocation: &'i Invocation, parted: &Parted, scope: &CallScope<'_>) -> Option<Self> {
-        let document = invocation.native
+        // A path made of the folders above needs the record they are above.
+        let climbs = invocation.paths && ancestors::field(&invocation.operation.plan).is_some();
+        let document = climbs
+            || invocation.native
             || invocation.raw
             || parted.local.is_some()
             || !parted.local_order.is_empty()
@@ -74,13 +72,17 @@ impl<'i> Sink<'i> {
             self.out.push(b'[');
         }
         let written = if sheet.is_list() {
-            sheet
-                .write_list(text, self.wish, &self.given, self.cut, &mut self.out)
-                .map(|page| Written { told: page.told, count: page.count, written: page.written })
+            sheet.write_list(text, self.wish, &self.given, self.cut, &mut self.out).map(|page| Written {
+                told: page.told,
+                count: page.count,
+                written: page.written,
+            })
         } else {
-            sheet
-                .write_record(text, self.wish, &self.given, &mut self.out)
-                .map(|told| Written { told, count: 1, written: 1 })
+            sheet.write_record(text, self.wish, &self.given, &mut self.out).map(|told| Written {
+                told,
+                count: 1,
+                written: 1,
+            })
         };
         let written = written.ok().filter(|written| {
             let told = &written.told;

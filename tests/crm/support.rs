@@ -204,7 +204,9 @@ impl Connected {
     #[track_caller]
     pub(crate) fn ask(&self, ask: Ask) -> impl Future<Output = Outcome> {
         let name = format!("{} {}", self.element.key, ask.operation);
-        async move { self.try_ask(ask).await.and_then(Outcome::opened).unwrap_or_else(|error| panic!("{name}: {}", told(&error))) }
+        async move {
+            self.try_ask(ask).await.and_then(Outcome::opened).unwrap_or_else(|error| panic!("{name}: {}", told(&error)))
+        }
     }
 
     pub(crate) async fn record(&self, ask: Ask) -> Value {

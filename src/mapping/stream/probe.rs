@@ -27,7 +27,9 @@ impl Probes {
     pub(super) fn compile(test: &Match, tree: &mut Tree, root: Place) -> Option<Self> {
         let probes = test.tests().iter().map(|(path, test)| {
             let wanted = match test {
-                Test::Is(Value::String(text)) if !text.contains(|c: char| c.is_control() || matches!(c, '"' | '\\')) => {
+                Test::Is(Value::String(text))
+                    if !text.contains(|c: char| c.is_control() || matches!(c, '"' | '\\')) =>
+                {
                     Some(format!("\"{text}\"").into_bytes().into_boxed_slice())
                 }
                 _ => None,

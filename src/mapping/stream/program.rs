@@ -1,5 +1,7 @@
 //! What is written for a record: the plan's lines in the order of the uniform record, each with its text made ready.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::{
@@ -60,6 +62,8 @@ pub(super) struct Program {
     open: Option<OpenMap>,
     /// Fields that the call knows, as the plan has them.
     given: Vec<(String, Box<[u8]>)>,
+    /// All parts in their order.
+    all: Vec<Part>,
 }
 
 /// A part of a record, in the order wanted.
@@ -101,11 +105,7 @@ impl Program {
                     Some(Content::Object(_, open)) => *open = true,
                     Some(Content::Lines(_)) => return None,
                 }
-                Some(OpenMap {
-                    name: open.field.clone(),
-                    head: head(&open.field),
-                    put: Put::new(&open.codec, false),
-                })
+                Some(OpenMap { name: open.field.clone(), head: head(&open.field), put: Put::new(&open.codec, false) })
             }
         };
         let mut given: Vec<(String, Box<[u8]>)> = Vec::new();
@@ -119,17 +119,25 @@ impl Program {
         for (_, head) in given.iter_mut().filter(|(name, _)| is_hidden(name)) {
             *head = Box::default();
         }
-        Some(Self { members, open, given })
+        let mut program = Self { members, open, given, all: Vec::new() };
+        program.all = program.named().map(|(_, part)| part).collect();
+        Some(program)
     }
 
-    /// The parts of a record in their order: those that `fields` name in its order, or all; none of `without`.
-    pub(super) fn parts(&self, fields: &[String], without: &[&str]) -> Vec<Part> {
+    /// The parts of a record by name.
+    fn named(&self) -> impl Iterator<Item = (&str, Part)> {
         let members = self.members.iter().enumerate().map(|(at, member)| (member.name.as_str(), Part::Member(at)));
         let open = self.open.iter().map(|open| (open.name.as_str(), Part::Open));
         let given = self.given.iter().enumerate().filter(|(_, (_, head))| !head.is_empty());
-        let given = given.map(|(at, (name, _))| (name.as_str(), Part::Given(at)));
-        let all: Vec<(&str, Part)> =
-            members.chain(open).chain(given).filter(|(name, _)| !without.contains(name)).collect();
+        members.chain(open).chain(given.map(|(at, (name, _))| (name.as_str(), Part::Given(at))))
+    }
+
+    /// The parts of a record in their order: those that `fields` name in its order, or all; none of `without`.
+    pub(super) fn parts(&self, fields: &[String], without: &[&str]) -> Cow<'_, [Part]> {
+        if fields.is_empty() && without.is_empty() {
+            return Cow::Borrowed(&self.all);
+        }
+        let all: Vec<(&str, Part)> = self.named().filter(|(name, _)| !without.contains(name)).collect();
         if fields.is_empty() {
             return all.into_iter().map(|(_, part)| part).collect();
         }
@@ -139,7 +147,7 @@ impl Program {
             let found = all.iter().find(|(name, part)| name == field && !wanted.contains(part));
             wanted.extend(found.map(|(_, part)| *part));
         }
-        wanted
+        Cow::Owned(wanted)
     }
 
     /// Writes the record that `found` tells of.
@@ -208,17 +216,12 @@ impl Writing<'_> {
     /// Writes a member, if it has a value; whether the open map was written with it. In an order of the caller's the place
     /// of the open map does not hang on whether lines have put something there.
     fn member(&self, member: &Member, selected: bool, out: &mut Vec<u8>) -> Result<bool, Stop> {
-        let before = out.len();
-        out.extend_from_slice(&member.head);
-        let start = out.len();
         match &member.content {
-            Content::Lines(lines) => {
-                if !self.lines(lines, out)? {
-                    out.truncate(before);
-                }
-                Ok(false)
-            }
+            Content::Lines(lines) => self.lines(&member.head, lines, out).map(|()| false),
             Content::Object(members, open) => {
+                let before = out.len();
+                out.extend_from_slice(&member.head);
+                let start = out.len();
                 for member in members {
                     self.member(member, selected, out)?;
                 }
@@ -237,19 +240,20 @@ impl Writing<'_> {
     }
 
     #[inline]
-    fn lines(&self, lines: &[Read], out: &mut Vec<u8>) -> Result<bool, Stop> {
+    fn lines(&self, head: &[u8], lines: &[Read], out: &mut Vec<u8>) -> Result<(), Stop> {
         let start = out.len();
         for line in lines.iter().rev() {
-            if self.line(line, out)? {
-                return Ok(true);
+            if self.line(head, line, out)? {
+                return Ok(());
             }
             out.truncate(start);
         }
-        Ok(false)
+        Ok(())
     }
 
+    /// Writes a line's member; false when it has no value, with a part of it perhaps written.
     #[inline]
-    fn line(&self, line: &Read, out: &mut Vec<u8>) -> Result<bool, Stop> {
+    fn line(&self, head: &[u8], line: &Read, out: &mut Vec<u8>) -> Result<bool, Stop> {
         let View { text, manner, .. } = *self.view;
         if let Some(when) = &line.when
             && !when.hold(text, self.found)?
@@ -257,8 +261,16 @@ impl Writing<'_> {
             return Ok(false);
         }
         match &line.source {
-            Source::At(place, put) => put.put(text, self.found.slot(*place), manner, out),
+            Source::At(place, put) => {
+                let slot = self.found.slot(*place);
+                if slot.kind == Kind::Absent || slot.kind == Kind::Null && !manner.keep_nulls {
+                    return Ok(false);
+                }
+                out.extend_from_slice(head);
+                put.put(text, slot, manner, out)
+            }
             Source::Constant(constant) => {
+                out.extend_from_slice(head);
                 out.extend_from_slice(constant);
                 Ok(true)
             }
@@ -268,6 +280,7 @@ impl Writing<'_> {
                     return Ok(false);
                 }
                 let value = document(text, slot)?;
+                out.extend_from_slice(head);
                 Ok(path.get(&value).is_some_and(|value| put.put_document(value, manner, out)))
             }
         }

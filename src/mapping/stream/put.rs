@@ -84,17 +84,17 @@ impl Put {
             }
             return Ok(manner.keep_nulls);
         }
-        if self.timestamp && manner.iso_dates {
-            return self.read(text, slot, manner, out);
-        }
         let source = span(text, slot);
+        if self.timestamp && manner.iso_dates {
+            let usual = slot.kind == Kind::Plain && self.codec == Codec::Timestamp && put_time(inside(source), out);
+            return if usual { Ok(true) } else { self.read(text, slot, manner, out) };
+        }
         match (&self.codec, slot.kind) {
             (Codec::Text | Codec::Same, Kind::Plain)
             | (Codec::Same | Codec::BooleanText, Kind::True | Kind::False)
-            | (
-                Codec::Same | Codec::Integer | Codec::IntegerText | Codec::Number | Codec::NumberText,
-                Kind::Integer,
-            ) => out.extend_from_slice(source),
+            | (Codec::Same | Codec::Integer | Codec::IntegerText | Codec::Number | Codec::NumberText, Kind::Integer) => {
+                out.extend_from_slice(source)
+            }
             (Codec::Text, Kind::Integer | Kind::True | Kind::False) => {
                 out.push(b'"');
                 out.extend_from_slice(source);
@@ -116,6 +116,7 @@ impl Put {
                 Some(millis) => put_whole(millis, out),
                 None => return self.read(text, slot, manner, out),
             },
+            (Codec::DateTime, Kind::Plain) if put_time(inside(source), out) => {}
             (Codec::Words { pass, .. }, Kind::Plain | Kind::Integer | Kind::True | Kind::False)
                 if !self.words.is_empty() =>
             {
@@ -179,6 +180,18 @@ fn is_whole(text: &[u8]) -> bool {
 fn put_whole(number: i64, out: &mut Vec<u8>) {
     let written = write!(out, "{number}");
     debug_assert!(written.is_ok(), "memory takes everything");
+}
+
+/// Writes a time in the form most providers write as RFC 3339 has it; false, and nothing, for another form.
+fn put_time(text: &[u8], out: &mut Vec<u8>) -> bool {
+    let (Some(millis), Some((head, rest))) = (time::utc_millis(text), text.split_at_checked(19)) else { return false };
+    out.push(b'"');
+    out.extend_from_slice(head);
+    if millis.rem_euclid(1_000) != 0 {
+        out.extend_from_slice(rest.get(..4).unwrap_or_default());
+    }
+    out.extend_from_slice(b"Z\"");
+    true
 }
 
 /// A string with escapes, which are written as serde_json writes them.

@@ -66,9 +66,7 @@ impl Tree {
             let fresh = self.nodes.len();
             let node = self.nodes.get_mut(at)?;
             let found = match step {
-                Step::Key(key) => {
-                    *node.names.entry(key).place.get_or_insert(fresh)
-                }
+                Step::Key(key) => *node.names.entry(key).place.get_or_insert(fresh),
                 Step::Index(index) => match node.items.iter().find(|(known, _)| known == index) {
                     Some((_, place)) => *place,
                     None => {

@@ -28,6 +28,8 @@ struct Meaning {
     mixed: u32,
     place: Option<Place>,
     collected: bool,
+    /// Whether nothing is looked for within its value.
+    leaf: bool,
 }
 
 /// A name as the object before had it at this turn: objects of a list tend to be alike, and a name that comes again
@@ -35,7 +37,10 @@ struct Meaning {
 #[derive(Clone, Copy)]
 struct Guess {
     start: u32,
+    /// The name's end, its closing quote included.
     end: u32,
+    /// Where the value begins, after the colon and any white space.
+    value: u32,
     meaning: Meaning,
 }
 
@@ -149,36 +154,30 @@ impl<'t> Found<'t> {
         let mut turn = 0;
         loop {
             let start = scan.at;
-            let guess = self.guesses.get(place).and_then(|known| known.get(turn)).copied();
-            let guess = guess.filter(|guess| {
-                let name = scan.between(guess.start as usize, guess.end as usize);
-                scan.take(name)
-            });
+            let guess = self.guesses.get(place).and_then(|known| known.get(turn));
             let (meaning, end) = match guess {
-                Some(guess) => {
-                    let end = scan.at;
-                    if scan.take(b":") {
-                        scan.token()?;
-                    } else {
-                        scan.colon()?;
-                    }
-                    (guess.meaning, end)
+                Some(guess) if scan.take(scan.between(guess.start as usize, guess.value as usize)) => {
+                    scan.token()?;
+                    (guess.meaning, start + (guess.end - guess.start) as usize)
                 }
-                None => {
+                _ => {
                     let (end, kind) = scan.name()?;
                     let meaning = self.meaning(node, scan.between(start, end), kind)?;
-                    self.guess(place, turn, start, end, meaning)?;
+                    self.guess(place, turn, start, end, scan.at, meaning)?;
                     (meaning, end)
                 }
             };
             turn += 1;
-            let value = match meaning.place {
-                Some(place) => self.place(scan, place, depth, items)?,
-                None => {
-                    let from = place32(scan.at)?;
-                    let kind = scan.value(depth)?;
-                    Slot { start: from, end: place32(scan.at)?, kind }
+            let value = if let (Some(place), false) = (meaning.place, meaning.leaf) {
+                self.place(scan, place, depth, items)?
+            } else {
+                let from = place32(scan.at)?;
+                let kind = scan.value(depth)?;
+                let slot = Slot { start: from, end: place32(scan.at)?, kind };
+                if let Some(known) = meaning.place.and_then(|place| self.slots.get_mut(place)) {
+                    *known = slot;
                 }
+                slot
             };
             if meaning.collected {
                 self.collect(scan, start, end, meaning.mixed, value)?;
@@ -206,8 +205,10 @@ impl<'t> Found<'t> {
         let name = name.get(1..name.len() - 1).unwrap_or_default();
         let mixed = mix(name);
         Ok(match node.names.find(name, mixed).and_then(|at| node.names.known(at)) {
-            Some(known) => Meaning { mixed, place: known.place, collected: known.collected },
-            None => Meaning { mixed, place: None, collected: node.open && self.tree.rule.takes(name) },
+            Some(known) => {
+                Meaning { mixed, place: known.place, collected: known.collected, leaf: self.is_leaf(known.place) }
+            }
+            None => Meaning { mixed, place: None, collected: node.open && self.tree.rule.takes(name), leaf: true },
         })
     }
 
@@ -219,14 +220,27 @@ impl<'t> Found<'t> {
         let name: String = serde_json::from_slice(name).map_err(|_| Stop::Malformed)?;
         let mixed = mix(name.as_bytes());
         let known = node.names.find(name.as_bytes(), mixed).and_then(|at| node.names.known(at));
-        Ok(Meaning { mixed, place: known.and_then(|known| known.place), collected: false })
+        let place = known.and_then(|known| known.place);
+        Ok(Meaning { mixed, place, collected: false, leaf: self.is_leaf(place) })
+    }
+
+    fn is_leaf(&self, place: Option<Place>) -> bool {
+        place.and_then(|place| self.tree.node(place)).is_none_or(Node::is_leaf)
     }
 
     /// Remembers a name for the next object of this place.
     #[inline]
-    fn guess(&mut self, place: Place, turn: usize, start: usize, end: usize, meaning: Meaning) -> Pass<()> {
+    fn guess(
+        &mut self,
+        place: Place,
+        turn: usize,
+        start: usize,
+        end: usize,
+        value: usize,
+        meaning: Meaning,
+    ) -> Pass<()> {
         if let Some(known) = self.guesses.get_mut(place) {
-            let guess = Guess { start: place32(start)?, end: place32(end)?, meaning };
+            let guess = Guess { start: place32(start)?, end: place32(end)?, value: place32(value)?, meaning };
             if let Some(known) = known.get_mut(turn) {
                 *known = guess;
             } else if turn == known.len() && turn < MOST_GUESSES {
