@@ -7,7 +7,7 @@ use hubgate::{
 use serde_json::{Map, Value, json};
 
 /// A contact of about 530 bytes, as a provider of many properties answers it; 1.6 KB when `large`.
-pub fn contact(number: usize, large: bool) -> Value {
+pub(crate) fn contact(number: usize, large: bool) -> Value {
     let mut record = json!({
         "id": format!("{}", 51_000 + number),
         "properties": {
@@ -44,13 +44,13 @@ pub fn contact(number: usize, large: bool) -> Value {
 }
 
 /// A page of so many of them.
-pub fn page(records: usize) -> Value {
+pub(crate) fn page(records: usize) -> Value {
     let results: Vec<Value> = (0..records).map(|number| contact(number, false)).collect();
     json!({"results": results, "paging": {"next": {"after": "51100", "link": "https://api.provider.example/crm?after=51100"}}})
 }
 
 /// The uniform answer, by way of a document.
-pub fn by_document(operation: &Operation, call: &Call, text: &str) -> Vec<u8> {
+pub(crate) fn by_document(operation: &Operation, call: &Call, text: &str) -> Vec<u8> {
     let answer: Value = serde_json::from_slice(text.as_bytes()).unwrap();
     if call.answer.sheet.as_ref().unwrap().is_list() {
         let items = call.answer.items[0].get(&answer).and_then(Value::as_array).unwrap();
@@ -63,7 +63,7 @@ pub fn by_document(operation: &Operation, call: &Call, text: &str) -> Vec<u8> {
 }
 
 /// The uniform answer, in one pass.
-pub fn in_one_pass(call: &Call, body: &[u8]) -> Vec<u8> {
+pub(crate) fn in_one_pass(call: &Call, body: &[u8]) -> Vec<u8> {
     let sheet = call.answer.sheet.as_ref().unwrap();
     let text = std::str::from_utf8(body).unwrap();
     let mut out = Vec::with_capacity(text.len() + 2);

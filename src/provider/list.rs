@@ -223,7 +223,7 @@ impl Engine {
         invocation: &Invocation,
         scope: &mut CallScope<'_>,
         at: &Position,
-        mut sink: Option<&mut Sink<'_>>,
+        sink: Option<&mut Sink<'_>>,
     ) -> Result<ProviderPage> {
         let operation = &invocation.operation;
         set_page(scope, at);
@@ -234,14 +234,14 @@ impl Engine {
             .flat_map(|paging| &paging.next)
             .find(|call| continuing && call.when.as_ref().is_none_or(|when| when.holds(scope)));
         let deadline = invocation.deadline;
-        let mut along = Along::into(sink.as_deref_mut());
+        let mut along = Along::into(sink);
         let last = match following {
             Some(call) => self.one(element, connection, operation, call, scope, &mut along, deadline).await?,
             None => self.steps(element, connection, operation, scope, &mut along, deadline).await?,
         };
         let (answer, call) = match last {
             Last::Json(answer, call) => (answer, call),
-            Last::Written(Written { told, count, written }, call) => {
+            Last::Written(Written { told, count, wanted: written }, call) => {
                 let (next, total) = around(operation, call, &told, count, at);
                 return Ok(ProviderPage { items: Items::Written { count, written }, next, total });
             }

@@ -25,7 +25,7 @@ pub(super) struct Written {
     /// Its records.
     pub(super) count: u64,
     /// Those of them that were wanted.
-    pub(super) written: u64,
+    pub(super) wanted: u64,
 }
 
 impl<'i> Sink<'i> {
@@ -75,13 +75,13 @@ impl<'i> Sink<'i> {
             sheet.write_list(text, self.wish, &self.given, self.cut, &mut self.out).map(|page| Written {
                 told: page.told,
                 count: page.count,
-                written: page.written,
+                wanted: page.written,
             })
         } else {
             sheet.write_record(text, self.wish, &self.given, &mut self.out).map(|told| Written {
                 told,
                 count: 1,
-                written: 1,
+                wanted: 1,
             })
         };
         let written = written.ok().filter(|written| {

@@ -1,7 +1,7 @@
 //! Translation in one pass against translation by way of a document: for every built-in sheet they write the same bytes,
 //! whatever the provider sends, or both refuse it.
 
-use std::{borrow::Cow, cell::Cell, sync::Arc};
+use std::{borrow::Cow, cell::Cell, fmt::Write as _, sync::Arc};
 
 use hubgate::{
     catalog::{Call, Catalog, Operation, hub::AnswerKind, load, source::Files},
@@ -182,7 +182,6 @@ fn most_reading_operations_have_a_sheet_and_their_examples_pass_through() {
         catalog.elements().map(|element| element.operations.values().filter(|one| reading(one)).count()).sum();
     let mut names: Vec<&str> = all.iter().filter(|one| reading(&one.operation)).map(|one| one.name.as_str()).collect();
     names.dedup();
-    println!("{} of {operations} reading operations have a sheet", names.len());
     assert!(names.len() * 2 > operations, "{} of {operations}", names.len());
     let (mut passed, mut tried) = (0, 0);
     for one in &all {
@@ -199,7 +198,6 @@ fn most_reading_operations_have_a_sheet_and_their_examples_pass_through() {
             }
         }
     }
-    println!("{passed} of {tried} recorded answers passed through");
     // Answers of other operations of the element are among them, which have no list where one should be.
     assert!(passed * 3 > tried, "{passed} of {tried}");
 }
@@ -234,14 +232,14 @@ impl Printer<'_> {
                 (0, c) => {
                     let mut units = [0; 2];
                     for unit in c.encode_utf16(&mut units) {
-                        out.push_str(&format!("\\u{unit:04x}"));
+                        write!(out, "\\u{unit:04x}").unwrap();
                     }
                 }
                 (_, '"') => out.push_str("\\\""),
                 (_, '\\') => out.push_str("\\\\"),
                 (1..10, '/') => out.push_str("\\/"),
                 (_, '\n') => out.push_str("\\n"),
-                (_, c) if c < ' ' => out.push_str(&format!("\\u{:04X}", u32::from(c))),
+                (_, c) if c < ' ' => write!(out, "\\u{:04X}", u32::from(c)).unwrap(),
                 (_, c) => out.push(c),
             }
         }
@@ -252,11 +250,11 @@ impl Printer<'_> {
         match value {
             Value::String(text) => self.text(text, out),
             Value::Number(number) => match (self.choice(12), number.as_i64()) {
-                (0, Some(_)) => out.push_str(&format!("{number}.0")),
-                (1, Some(_)) => out.push_str(&format!("{number}e2")),
-                (2, Some(_)) => out.push_str(&format!("{number}.250")),
+                (0, Some(_)) => write!(out, "{number}.0").unwrap(),
+                (1, Some(_)) => write!(out, "{number}e2").unwrap(),
+                (2, Some(_)) => write!(out, "{number}.250").unwrap(),
                 (3, Some(_)) => out.push_str("-0"),
-                (4, Some(_)) => out.push_str(&format!("{number}00000000000000000000")),
+                (4, Some(_)) => write!(out, "{number}00000000000000000000").unwrap(),
                 _ => out.push_str(&number.to_string()),
             },
             Value::Array(items) => {
@@ -404,7 +402,6 @@ fn both_ways_write_the_same_bytes() {
             Ok(())
         })
         .unwrap();
-    println!("{} of 6000 passed through", passed.get());
     assert!(passed.get() > 1_000, "{}", passed.get());
 }
 

@@ -10,6 +10,9 @@ use super::{
 };
 use crate::mapping::{Codec, time};
 
+/// A value as JSON text.
+type Text = Box<[u8]>;
+
 /// A codec, made ready to be applied to text.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Put {
@@ -17,7 +20,7 @@ pub(super) struct Put {
     /// Whether the result is a time that callers may want as RFC 3339.
     timestamp: bool,
     /// Of a list of words, the text of the provider's and of the uniform one; only where text decides.
-    words: Vec<(Box<[u8]>, Box<[u8]>)>,
+    words: Vec<(Text, Text)>,
 }
 
 /// How records are wanted.
@@ -93,7 +96,7 @@ impl Put {
             (Codec::Text | Codec::Same, Kind::Plain)
             | (Codec::Same | Codec::BooleanText, Kind::True | Kind::False)
             | (Codec::Same | Codec::Integer | Codec::IntegerText | Codec::Number | Codec::NumberText, Kind::Integer) => {
-                out.extend_from_slice(source)
+                out.extend_from_slice(source);
             }
             (Codec::Text, Kind::Integer | Kind::True | Kind::False) => {
                 out.push(b'"');
