@@ -25,6 +25,7 @@ pub mod quota;
 pub mod read;
 pub mod routes;
 pub mod session;
+mod sheet;
 pub mod source;
 mod support;
 pub mod wait;

@@ -9,6 +9,7 @@ mod joined;
 mod open;
 pub mod path;
 pub mod plan;
+pub mod stream;
 pub mod template;
 pub mod time;
 pub mod xml;

@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
@@ -36,6 +37,7 @@ mod scope;
 mod send;
 mod session;
 mod sign;
+mod sink;
 mod tree;
 mod upload;
 mod wait;
@@ -176,6 +178,8 @@ pub struct Invocation {
     pub page: PageRequest,
     /// Whether times are wanted as RFC 3339.
     pub iso_dates: bool,
+    /// Uniform fields that are left out.
+    pub without: Vec<&'static str>,
     /// Whether the provider's own record is wanted under `raw`.
     pub raw: bool,
     /// Whether null members are kept.
@@ -203,6 +207,13 @@ pub enum Outcome {
         /// A remark for the caller (a page size that was lowered).
         remark: Option<String>,
     },
+    /// One record, or a page of records as a list, as JSON text ready to be sent.
+    Text {
+        /// The text.
+        json: Bytes,
+        /// What is known of the page, if it is one.
+        page: Option<PageFacts>,
+    },
     /// A file's bytes.
     File {
         /// 200 or 206.
@@ -218,6 +229,19 @@ pub enum Outcome {
     Empty,
 }
 
+/// What is known of a page besides its records.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PageFacts {
+    /// Its records.
+    pub count: u64,
+    /// Where the next page begins, if there is more.
+    pub next: Option<Position>,
+    /// The number of all records, where known.
+    pub total: Option<u64>,
+    /// A remark for the caller (a page size that was lowered).
+    pub remark: Option<String>,
+}
+
 /// Bounds of the engine's work.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -227,11 +251,18 @@ pub struct Limits {
     pub idle: Duration,
     /// How often a call is repeated because the provider's quota was used up.
     pub quota_waits: u32,
+    /// Whether every answer is read as a document, also those that need none: for comparison.
+    pub documents: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { response_bytes: 16 << 20, idle: Duration::from_secs(30), quota_waits: quota::MOST_WAITS }
+        Self {
+            response_bytes: 16 << 20,
+            idle: Duration::from_secs(30),
+            quota_waits: quota::MOST_WAITS,
+            documents: false,
+        }
     }
 }
 

@@ -22,6 +22,8 @@ mod laws;
 mod schemas;
 #[path = "mapping/sessions.rs"]
 mod sessions;
+#[path = "mapping/stream.rs"]
+mod stream;
 
 use hubgate::{catalog::source::Files, gateway::examples};
 

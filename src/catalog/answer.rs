@@ -1,5 +1,7 @@
 //! How the answer of a call is understood.
 
+use std::sync::Arc;
+
 use http::HeaderName;
 use serde_json::{Map, Value};
 
@@ -7,7 +9,7 @@ use super::{
     call::{compiled, read_path},
     read::Node,
 };
-use crate::mapping::{Path, Reference, Scope, TextTemplate, ValueTemplate, condition::Match};
+use crate::mapping::{Path, Reference, Scope, TextTemplate, ValueTemplate, condition::Match, stream::Sheet};
 
 /// How an answer's body is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +55,8 @@ pub struct Answer {
     pub include: Vec<(String, HeaderName)>,
     /// What a failure looks like that comes with a status of success.
     pub failure: Option<Match>,
+    /// How it is translated in one pass, where that can be.
+    pub sheet: Option<Arc<Sheet>>,
 }
 
 /// A test of items whose values may refer to the call.
@@ -69,6 +73,11 @@ impl Skip {
         let mut refers = false;
         template.visit(&mut |_| refers = true);
         Some(Self { fixed: (!refers).then_some(fixed), template })
+    }
+
+    /// The test, when it is the same in every call.
+    pub(super) fn fixed(&self) -> Option<&Match> {
+        self.fixed.as_ref()
     }
 
     /// The test of this call.
@@ -98,6 +107,7 @@ impl Default for Answer {
             file_name: None,
             include: Vec::new(),
             failure: None,
+            sheet: None,
         }
     }
 }
@@ -143,6 +153,7 @@ impl Answer {
                 .and_then(|name| compiled(&name, || TextTemplate::compile(name.text().unwrap_or_default()))),
             include: read_include(node, format),
             failure: node.get("failure").and_then(|test| compiled(&test, || Match::compile(test.value))),
+            sheet: None,
         }
     }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{
     Catalog, Describe, Element, Example, Refused,
     addressing::Addressing,
-    call::{Call, compiled, read_errors, read_templates},
+    call::{Call, ErrorRule, compiled, read_errors, read_templates},
     element::Identity,
     filtering::read_filtering,
     hub::Hub,
@@ -20,6 +20,7 @@ use super::{
     quota::Quota,
     read::{Node, Problem, Problems, nearest},
     routes::Routes,
+    sheet,
     source::Files,
     support::Unsupported,
     walk::Walk,
@@ -252,7 +253,8 @@ fn read_element(folder: &str, files: &FileSet, catalog: &Catalog, problems: &Pro
     for (_, pattern) in node.get("patterns").map_or_else(Vec::new, |patterns| patterns.members()) {
         pattern.map();
     }
-    let (operations, plans, relations) = read_resources(&node, &resources, hub);
+    let errors = read_errors(&node);
+    let (operations, plans, relations) = read_resources(&node, &resources, hub, &errors);
     check_hosts(&node, &identity, &operations);
     let unsupported = Unsupported::read(&node, &resources, hub);
     unsupported.check(&node, &identity.key, hub, &|id| operations.contains_key(id));
@@ -260,7 +262,7 @@ fn read_element(folder: &str, files: &FileSet, catalog: &Catalog, problems: &Pro
     Some(Element {
         headers: read_templates(&node, "headers"),
         xml: node.get("xml").and_then(|place| read_vocabulary(&place)),
-        errors: read_errors(&node),
+        errors,
         error_message: read_paths(&node, "errorMessage"),
         error_code: read_paths(&node, "errorCode"),
         quota: node.get("quota").and_then(|place| Quota::read(&place)),
@@ -322,6 +324,7 @@ fn read_resources(
     element: &Node<'_>,
     resources: &[(String, Node<'_>)],
     hub: &Hub,
+    errors: &[ErrorRule],
 ) -> (Operations, Plans, BTreeMap<String, Relations>) {
     let paging = element.get("paging").and_then(|place| read_paging(&place));
     let filtering = element.get("filtering").and_then(|place| read_filtering(&place, None));
@@ -345,7 +348,8 @@ fn read_resources(
         if let Some((plan, read, parents)) = operation::read_resource(node, &context) {
             plans.insert(name.clone(), plan);
             relations.insert(name.clone(), parents);
-            for operation in read {
+            for mut operation in read {
+                sheet::compile(&mut operation, errors);
                 operations.insert(operation.hub.id(), Arc::new(operation));
             }
         }

@@ -15,7 +15,7 @@ use crate::{
         routes::PARENT,
     },
     error::{Error, Kind, Result},
-    provider::{Connection, Outcome, Upload},
+    provider::{Connection, Outcome, PageFacts, Upload},
     store::InstanceRecord,
     upstream::ByteStream,
 };
@@ -212,29 +212,30 @@ impl Gateway {
         )
         .await
         .map_err(|_| Error::new(Kind::ProviderTimeout, "The provider did not answer in time"))??;
+        let outcome = if linked.is_some() { outcome.opened()? } else { outcome };
         let mut headers = HeaderMap::new();
         match outcome {
             Outcome::Record(mut record) => {
-                if let Some(remark) = &prepared.remark {
-                    put(&mut headers, "elements-error", remark);
-                }
+                put_remark(&mut headers, prepared.remark.as_deref());
                 if let Some(wanted) = linked {
                     self.add_links(&instance, &root, wanted, &mut record);
                 }
                 let record = prepared.view.apply(record);
                 Ok(json(&Value::Object(record), headers))
             }
+            Outcome::Text { json, page: None } => {
+                put_remark(&mut headers, prepared.remark.as_deref());
+                Ok(Answer { status: StatusCode::OK, headers, body: AnswerBody::Json(json) })
+            }
+            Outcome::Text { json, page: Some(mut page) } => {
+                page.remark = page.remark.or(prepared.remark);
+                put_page(&mut headers, &page, &pages, size);
+                Ok(Answer { status: StatusCode::OK, headers, body: AnswerBody::Json(json) })
+            }
             Outcome::List { items, next, total, remark } => {
-                put(&mut headers, "elements-returned-count", &items.len().to_string());
-                if let Some(total) = total {
-                    put(&mut headers, "elements-total-count", &total.to_string());
-                }
-                if let Some(next) = next {
-                    put(&mut headers, "elements-next-page-token", &pages.seal(&next, size));
-                }
-                if let Some(remark) = remark.or(prepared.remark) {
-                    put(&mut headers, "elements-error", &remark);
-                }
+                let count = items.len() as u64;
+                let page = PageFacts { count, next, total, remark: remark.or(prepared.remark) };
+                put_page(&mut headers, &page, &pages, size);
                 let items: Vec<Value> =
                     items.into_iter().map(|item| Value::Object(prepared.view.apply(item))).collect();
                 Ok(json(&Value::Array(items), headers))
@@ -243,6 +244,24 @@ impl Gateway {
             Outcome::Empty => Ok(Answer { status: StatusCode::OK, headers, body: AnswerBody::Empty }),
         }
     }
+}
+
+fn put_remark(headers: &mut HeaderMap, remark: Option<&str>) {
+    if let Some(remark) = remark {
+        put(headers, "elements-error", remark);
+    }
+}
+
+/// Puts what is known of a page.
+fn put_page(headers: &mut HeaderMap, page: &PageFacts, pages: &page::Pages<'_>, size: u64) {
+    put(headers, "elements-returned-count", &page.count.to_string());
+    if let Some(total) = page.total {
+        put(headers, "elements-total-count", &total.to_string());
+    }
+    if let Some(next) = &page.next {
+        put(headers, "elements-next-page-token", &pages.seal(next, size));
+    }
+    put_remark(headers, page.remark.as_deref());
 }
 
 /// Refuses a disabled instance.
@@ -338,7 +357,7 @@ pub(super) struct View {
 impl View {
     pub(super) fn apply(&self, mut record: Map<String, Value>) -> Map<String, Value> {
         for name in &self.without {
-            record.remove(*name);
+            record.shift_remove(*name);
         }
         record
     }

@@ -111,7 +111,6 @@ pub(super) fn prepare(sealer: &Sealer, call: Call, resolved: &Resolved, operatio
     let keep_nulls = configured("filter.response.nulls").is_some_and(|text| text.eq_ignore_ascii_case("false"));
     let paths = !view.without.contains(&"path");
     Ok(Prepared {
-        view,
         remark: left_as_they_are(&operation, &body, native),
         identity,
         upload,
@@ -134,8 +133,10 @@ pub(super) fn prepare(sealer: &Sealer, call: Call, resolved: &Resolved, operatio
             order,
             page,
             paths,
+            without: view.without.clone(),
             keep_nulls,
         },
+        view,
     })
 }
 

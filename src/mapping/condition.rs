@@ -104,8 +104,9 @@ fn truthy(value: &Value) -> bool {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Match(Vec<(Path, Test)>);
 
+/// What is wanted of the values at a path.
 #[derive(Debug, Clone, PartialEq)]
-enum Test {
+pub(super) enum Test {
     Is(Value),
     OneOf(Vec<Value>),
     StartsWith(String),
@@ -133,23 +134,32 @@ impl Match {
 
     /// Whether `document` meets every test.
     pub fn holds(&self, document: &Value) -> bool {
-        self.0.iter().all(|(path, test)| {
-            let values = path.all(document);
-            match test {
-                Test::Present(wanted) => values.iter().any(|value| !value.is_null()) == *wanted,
-                Test::Is(wanted) => values.contains(&wanted),
-                Test::OneOf(wanted) => values.iter().any(|value| wanted.contains(value)),
-                Test::StartsWith(text) => {
-                    values.iter().filter_map(|value| value.as_str()).any(|value| value.starts_with(text))
-                }
-                Test::EndsWith(text) => {
-                    values.iter().filter_map(|value| value.as_str()).any(|value| value.ends_with(text))
-                }
-                Test::Contains(text) => {
-                    values.iter().filter_map(|value| value.as_str()).any(|value| value.contains(text))
-                }
-            }
-        })
+        self.0.iter().all(|(path, test)| test.holds(&path.all(document)))
+    }
+
+    /// The paths and what is wanted of each.
+    pub(super) fn tests(&self) -> &[(Path, Test)] {
+        &self.0
+    }
+
+    /// The paths that are looked at.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter().map(|(path, _)| path)
+    }
+}
+
+impl Test {
+    /// Whether the values found at a path are as wanted.
+    pub(super) fn holds(&self, values: &[&Value]) -> bool {
+        let texts = || values.iter().filter_map(|value| value.as_str());
+        match self {
+            Self::Present(wanted) => values.iter().any(|value| !value.is_null()) == *wanted,
+            Self::Is(wanted) => values.contains(&wanted),
+            Self::OneOf(wanted) => values.iter().any(|value| wanted.contains(value)),
+            Self::StartsWith(text) => texts().any(|value| value.starts_with(text)),
+            Self::EndsWith(text) => texts().any(|value| value.ends_with(text)),
+            Self::Contains(text) => texts().any(|value| value.contains(text)),
+        }
     }
 }
 

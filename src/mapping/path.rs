@@ -22,6 +22,17 @@ pub enum Step {
     Index(usize),
 }
 
+impl Step {
+    /// The step that a segment is, when it leads to one place.
+    fn of(segment: &Segment) -> Option<Self> {
+        match segment {
+            Segment::Selector(Selector::Name(name)) => Some(Self::Key(name.clone())),
+            Segment::Selector(Selector::Index(index)) => usize::try_from(*index).ok().map(Self::Index),
+            _ => None,
+        }
+    }
+}
+
 /// A compiled path.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Path {
@@ -50,15 +61,7 @@ impl Path {
         if source.contains("match(") || source.contains("search(") {
             return Err(CompileError::new("regular expressions are not allowed in paths"));
         }
-        let steps: Option<Vec<Step>> = query
-            .segments
-            .iter()
-            .map(|segment| match segment {
-                Segment::Selector(Selector::Name(name)) => Some(Step::Key(name.clone())),
-                Segment::Selector(Selector::Index(index)) => usize::try_from(*index).ok().map(Step::Index),
-                _ => None,
-            })
-            .collect();
+        let steps: Option<Vec<Step>> = query.segments.iter().map(Step::of).collect();
         let form = match steps {
             Some(steps) => Form::Singular(steps.into()),
             None => Form::General(Box::new(query)),
@@ -76,6 +79,20 @@ impl Path {
         match &self.form {
             Form::Singular(steps) => Some(steps),
             Form::General(_) => None,
+        }
+    }
+
+    /// The path in two: the steps that lead to one place, and what is looked for from there.
+    pub(super) fn parted(&self) -> (Vec<Step>, Self) {
+        match &self.form {
+            Form::Singular(steps) => (steps.to_vec(), Self::root()),
+            // A filter that looks at the root has to see the whole.
+            Form::General(_) if self.source.matches('$').count() > 1 => (Vec::new(), self.clone()),
+            Form::General(query) => {
+                let steps: Vec<Step> = query.segments.iter().map_while(Step::of).collect();
+                let rest = JpQuery { segments: query.segments.iter().skip(steps.len()).cloned().collect() };
+                (steps, Self { source: self.source.clone(), form: Form::General(Box::new(rest)) })
+            }
         }
     }
 
@@ -165,6 +182,11 @@ mod tests {
         let general = Path::compile("$.list[?@.k=='y'].v").unwrap();
         assert!(general.steps().is_none());
         assert_eq!(general.get(&value), Some(&json!(2)));
+        let (steps, rest) = general.parted();
+        assert_eq!(steps, [Step::Key("list".into())]);
+        assert_eq!(rest.get(&value["list"]), Some(&json!(2)));
+        let absolute = Path::compile("$.list[?@.k==$.list[0].k].v").unwrap();
+        assert_eq!((absolute.parted().0.len(), absolute.parted().1.get(&value)), (0, Some(&json!(1))));
         assert_eq!(Path::compile("$['.tag']").unwrap().get(&json!({".tag": "file"})), Some(&json!("file")));
     }
 

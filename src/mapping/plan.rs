@@ -76,8 +76,13 @@ impl Line {
         })
     }
 
-    fn reads(&self) -> bool {
+    pub(super) fn reads(&self) -> bool {
         self.access != Access::Write
+    }
+
+    /// The names of the objects its field is in, and its own.
+    pub(super) fn steps(&self) -> &[String] {
+        &self.steps
     }
 
     fn writes(&self, mode: WriteMode) -> bool {
@@ -196,6 +201,11 @@ impl Plan {
         }
     }
 
+    /// What the call knows of every record, in the order of the given fields.
+    pub fn give_values(&self, scope: &dyn Scope) -> Vec<Option<Value>> {
+        self.given.iter().map(|given| given.value.render(scope).ok().flatten()).collect()
+    }
+
     fn open_members(&self, open: &Open, record: &Value, keep_nulls: bool) -> Map<String, Value> {
         let Some(Value::Object(members)) = open.path.get(record) else { return Map::new() };
         let depth = open.path.steps().map_or(0, <[_]>::len);
@@ -219,8 +229,16 @@ impl Plan {
 
     /// Whether a line or an ignored path takes the member `name` of the open map's object.
     fn names(&self, depth: usize, name: &str) -> bool {
-        let takes = |path: &Path| matches!(path.steps().and_then(|steps| steps.get(depth)), Some(Step::Key(key)) if key == name);
-        self.lines.iter().any(|line| takes(&line.path)) || self.ignored.iter().any(takes)
+        self.named(depth).any(|named| named == name)
+    }
+
+    /// The names that lines and ignored paths have at a depth.
+    pub(super) fn named(&self, depth: usize) -> impl Iterator<Item = &str> {
+        let paths = self.lines.iter().map(|line| &line.path).chain(&self.ignored);
+        paths.filter_map(move |path| match path.steps()?.get(depth)? {
+            Step::Key(key) => Some(key.as_str()),
+            Step::Index(_) => None,
+        })
     }
 
     /// A uniform record as the provider's.

@@ -42,6 +42,46 @@ pub fn parse_text(text: &str) -> Option<DateTime<Utc>> {
     None
 }
 
+/// The epoch milliseconds of a time in the form most providers write, `2024-01-31T12:00:00.123Z`; what has another form
+/// is for [`parse_text`].
+pub(super) fn utc_millis(text: &[u8]) -> Option<i64> {
+    let number = |digits: &[u8]| {
+        digits
+            .iter()
+            .try_fold(0_i64, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0')))
+    };
+    let (head, rest) = text.split_at_checked(19)?;
+    let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+    if marks.iter().any(|(at, mark)| head.get(*at) != Some(mark)) {
+        return None;
+    }
+    let part = |start: usize, end: usize| number(head.get(start..end)?);
+    let (fraction, zone) = match rest {
+        [b'.', a, b, c, zone @ ..] => (number(&[*a, *b, *c])?, zone),
+        zone => (0, zone),
+    };
+    if !matches!(zone, b"Z" | b"+0000" | b"+00:00") {
+        return None;
+    }
+    let (year, month, day) = (part(0, 4)?, part(5, 7)?, part(8, 10)?);
+    let (hour, minute, second) = (part(11, 13)?, part(14, 16)?, part(17, 19)?);
+    // The leap day is left to who knows which year has one.
+    let days = match month {
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    if !(1..=12).contains(&month) || !(1..=days).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    // Days since 1970-01-01, counted in years that begin with March, so that the leap day is the last one.
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
+    Some(((days * 24 + hour) * 60 + minute) * 60_000 + second * 1_000 + fraction)
+}
+
 /// RFC 3339 knows the years 0 to 9999 only; what lies beyond is no time anybody meant.
 fn millis(ms: i64) -> Option<DateTime<Utc>> {
     Utc.timestamp_millis_opt(ms).single().filter(|time| (0..=9999).contains(&time.year()))
@@ -62,9 +102,27 @@ pub fn date(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn the_usual_form_reads_the_same_both_ways(
+            ms in -62_167_219_200_000_i64..253_402_300_799_999, day in 0..40_u32, form in 0..3_u8
+        ) {
+            let time = rfc3339(Utc.timestamp_millis_opt(ms - if form == 0 { ms.rem_euclid(1_000) } else { 0 }).unwrap());
+            let time = if form == 1 { time.replace('Z', "+0000") } else { time };
+            // Some that are no days.
+            let time = if form == 2 { format!("{}{day:02}{}", time.get(..8).unwrap(), time.get(10..).unwrap()) } else { time };
+            let slow = parse_text(&time).map(|time| time.timestamp_millis());
+            let quick = utc_millis(time.as_bytes());
+            prop_assert!(quick.is_none() || quick == slow, "{time}: {quick:?}, {slow:?}");
+            let usual = form != 2 && time.get(4..10) != Some("-02-29");
+            prop_assert!(quick.is_some() || !usual, "{time}");
+        }
+    }
 
     #[test]
     fn reads_what_providers_write() {

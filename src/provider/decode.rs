@@ -10,6 +10,7 @@ use super::{
     request::base_url,
     scope::CallScope,
     send::{MESSAGE_CHARS, default_message, denied, judge, kind_of, uniform_status},
+    sink::{Sink, Written},
 };
 use crate::{
     catalog::{Call, Element, ErrorRule, call::Format},
@@ -20,6 +21,14 @@ use crate::{
     },
     upstream::{ByteStream, Response, body::collect},
 };
+
+/// What became of an answer.
+pub(super) enum Decoded {
+    /// A document.
+    Document(Value),
+    /// Its records are in the sink.
+    Written(Written),
+}
 
 impl Engine {
     /// An answer as a document: its body, read as the call says, and the headers the call wants in it.
@@ -34,6 +43,25 @@ impl Engine {
         response: Response,
         deadline: Instant,
     ) -> Result<Value> {
+        match self.decode_into(element, connection, call, scope, rules, response, None, deadline).await? {
+            Decoded::Document(document) => Ok(document),
+            Decoded::Written(_) => Err(Error::internal("an answer was written that was to be read")),
+        }
+    }
+
+    /// As [`Self::decode`], but translated straight into `sink` where that can be.
+    #[expect(clippy::too_many_arguments, reason = "as `send`")]
+    pub(super) async fn decode_into(
+        &self,
+        element: &Element,
+        connection: &Connection,
+        call: &Call,
+        scope: &CallScope<'_>,
+        rules: &[ErrorRule],
+        response: Response,
+        sink: Option<&mut Sink<'_>>,
+        deadline: Instant,
+    ) -> Result<Decoded> {
         let Response { status, headers, body } = response;
         let format = call.answer.format;
         let body = match format {
@@ -42,6 +70,9 @@ impl Engine {
             Format::Multistatus if status != StatusCode::MULTI_STATUS => Bytes::new(),
             Format::Json | Format::Xml | Format::Multistatus => self.whole(body, deadline).await?,
         };
+        if let Some(written) = sink.and_then(|sink| sink.write(element, call, rules, status, &body)) {
+            return Ok(Decoded::Written(written));
+        }
         let vocabulary = || element.xml.clone().unwrap_or_default();
         let document = match format {
             _ if body.iter().all(u8::is_ascii_whitespace) => Value::Null,
@@ -66,7 +97,7 @@ impl Engine {
         }
         if let Some(verdict) = denied(element, call, rules, status, &document) {
             if call.tolerate.contains(&verdict.status) {
-                return Ok(Value::Null);
+                return Ok(Decoded::Document(Value::Null));
             }
             return Err(verdict.into_error(status));
         }
@@ -74,7 +105,7 @@ impl Engine {
             // A status of success means nothing here: without a rule it is the provider's failure.
             return Err(judge(element, call, rules, status, &document).into_error(status));
         }
-        include(document, &call.answer.include, &headers)
+        include(document, &call.answer.include, &headers).map(Decoded::Document)
     }
 
     /// A body as a whole, within the limit.

@@ -5,10 +5,17 @@
 
 use serde_json::{Map, Value};
 
-use super::{Connection, Engine, Invocation, Outcome, Position, ancestors, filter::Parted, scope::CallScope};
+use super::{
+    Connection, Engine, Invocation, Outcome, PageFacts, Position, ancestors,
+    filter::Parted,
+    run::{Along, Last},
+    scope::CallScope,
+    sink::{Sink, Written},
+};
 use crate::{
     catalog::{Call, Element, Operation, operation::Paging},
     error::{Error, Kind, Result},
+    mapping::stream::Cut,
     query::{eval, order},
 };
 
@@ -19,9 +26,19 @@ pub(super) const MAX_PAGES: usize = 50;
 const SOURCE: &str = "\u{0}source";
 
 struct ProviderPage {
-    items: Vec<Value>,
+    items: Items,
     next: Option<Position>,
     total: Option<u64>,
+}
+
+/// The records of a page of the provider's.
+enum Items {
+    Documents(Vec<Value>),
+    /// So many were there, so many of them were wanted and are in the sink.
+    Written {
+        count: u64,
+        written: u64,
+    },
 }
 
 impl Engine {
@@ -47,17 +64,41 @@ impl Engine {
         let mut sources: Vec<Value> = Vec::new();
         let mut total = None;
         let mut next = None;
+        let mut sink = self.sink(invocation, parted, &scope);
+        // How many records are in the sink, and no longer (or never) in `found`.
+        let mut sunk = 0;
         for round in 0.. {
-            let page = self.page(element, connection, invocation, &mut scope, &at).await?;
+            if let Some(sink) = &mut sink {
+                if !found.is_empty() {
+                    sink.append(&found);
+                    sunk += found.drain(..).len() as u64;
+                }
+                sink.cut = Cut { skip: at.skip.saturating_add(drop), take: want - sunk };
+            }
+            let page = self.page(element, connection, invocation, &mut scope, &at, sink.as_mut()).await?;
             total = total.or(page.total);
             let mut full = false;
-            for (index, item) in page.items.iter().enumerate().skip(usize::try_from(at.skip).unwrap_or(usize::MAX)) {
+            let items = match page.items {
+                Items::Documents(items) => items,
+                Items::Written { count, written } => {
+                    let left = count.saturating_sub(at.skip);
+                    let dropped = drop.min(left);
+                    drop -= dropped;
+                    sunk += written;
+                    if left - dropped > written {
+                        next = Some(Position { skip: at.skip + dropped + written, ..at.clone() });
+                        full = true;
+                    }
+                    Vec::new()
+                }
+            };
+            for (index, item) in items.iter().enumerate().skip(usize::try_from(at.skip).unwrap_or(usize::MAX)) {
                 let Some(record) = accept(invocation, operation, item, parted, &scope) else { continue };
                 if drop > 0 {
                     drop -= 1;
                     continue;
                 }
-                if found.len() as u64 == want {
+                if sunk + found.len() as u64 == want {
                     next = Some(Position { skip: index as u64, ..at.clone() });
                     full = true;
                     break;
@@ -71,7 +112,7 @@ impl Engine {
                 break;
             }
             let Some(following) = page.next else { break };
-            let enough = found.len() as u64 == want;
+            let enough = sunk + found.len() as u64 == want;
             // Without a filter of ours the provider's word that there is more is enough.
             if (enough && !parted.leaves_out() && operation.below.is_none()) || round + 1 >= MAX_PAGES {
                 next = Some(following);
@@ -94,12 +135,17 @@ impl Engine {
         }
         // A list that was read from its beginning to its end has told its number.
         if invocation.count && invocation.page.position.is_none() && invocation.page.drop == 0 && next.is_none() {
-            total = total.or(Some(found.len() as u64));
+            total = total.or(Some(sunk + found.len() as u64));
         }
         if invocation.count && total.is_none() && !parted.leaves_out() {
             total = self.count(element, connection, operation, &scope, invocation).await?;
         }
-        Ok(Outcome::List { items: found, next, total, remark })
+        let Some(mut sink) = sink.filter(|_| sunk > 0) else {
+            return Ok(Outcome::List { items: found, next, total, remark });
+        };
+        sink.append(&found);
+        let count = sunk + found.len() as u64;
+        Ok(Outcome::Text { json: sink.list().into(), page: Some(PageFacts { count, next, total, remark }) })
     }
 
     /// A list whose order the provider cannot make: all of it is read (within the mapping's bound), ordered and cut here.
@@ -120,8 +166,11 @@ impl Engine {
         let mut sources: Vec<Value> = Vec::new();
         let walked = ancestors::field(&operation.plan).is_some() && invocation.paths;
         loop {
-            let page = self.page(element, connection, invocation, &mut scope, &at).await?;
-            for item in &page.items {
+            let page = self.page(element, connection, invocation, &mut scope, &at, None).await?;
+            let Items::Documents(items) = &page.items else {
+                return Err(Error::internal("records to be ordered were written"));
+            };
+            for item in items {
                 let Some(mut record) = accept(invocation, operation, item, parted, &scope) else { continue };
                 if walked {
                     record.insert(SOURCE.to_owned(), Value::from(sources.len()));
@@ -174,6 +223,7 @@ impl Engine {
         invocation: &Invocation,
         scope: &mut CallScope<'_>,
         at: &Position,
+        sink: Option<&mut Sink<'_>>,
     ) -> Result<ProviderPage> {
         let operation = &invocation.operation;
         set_page(scope, at);
@@ -183,22 +233,27 @@ impl Engine {
             .iter()
             .flat_map(|paging| &paging.next)
             .find(|call| continuing && call.when.as_ref().is_none_or(|when| when.holds(scope)));
-        let (answer, call) = match following {
-            Some(call) => {
-                (self.json(element, connection, call, scope, &operation.errors, invocation.deadline).await?, call)
+        let deadline = invocation.deadline;
+        let mut along = Along::into(sink);
+        let last = match following {
+            Some(call) => self.one(element, connection, operation, call, scope, &mut along, deadline).await?,
+            None => self.steps(element, connection, operation, scope, &mut along, deadline).await?,
+        };
+        let (answer, call) = match last {
+            Last::Json(answer, call) => (answer, call),
+            Last::Written(Written { told, count, wanted: written }, call) => {
+                let (next, total) = around(operation, call, &told, count, at);
+                return Ok(ProviderPage { items: Items::Written { count, written }, next, total });
             }
-            None => self.steps_json(element, connection, operation, scope, invocation.deadline).await?,
+            Last::Stream(..) => {
+                return Err(Error::internal(format!("the mapping of `{}` streams a list", operation.hub.id())));
+            }
         };
         let items = items(call, &answer, scope)?;
-        let paging = operation.paging.as_ref();
         let items = self.keep_below(element, connection, invocation, scope, items).await?;
-        let total = call.answer.total.as_ref().and_then(|path| path.get(&answer)).and_then(Value::as_u64);
-        let next = paging
-            .and_then(|paging| next_position(paging, &answer, items.len() as u64, at))
-            // A full page may be the last one, where the provider tells how many there are.
-            .filter(|next| next.cursor.is_some() || total.is_none_or(|total| next.offset < total));
-        let items = self.completed(element, connection, operation, scope, items, invocation.deadline).await?;
-        Ok(ProviderPage { items, next, total })
+        let (next, total) = around(operation, call, &answer, items.len() as u64, at);
+        let items = self.completed(element, connection, operation, scope, items, deadline).await?;
+        Ok(ProviderPage { items: Items::Documents(items), next, total })
     }
 
     async fn count(
@@ -213,6 +268,23 @@ impl Engine {
         let answer = self.json(element, connection, call, scope, &operation.errors, invocation.deadline).await?;
         Ok(call.answer.total.as_ref().and_then(|path| path.get(&answer)).and_then(Value::as_u64))
     }
+}
+
+/// Where the page after one of `count` records is, and the number of all, as far as `answer` tells.
+fn around(
+    operation: &Operation,
+    call: &Call,
+    answer: &Value,
+    count: u64,
+    at: &Position,
+) -> (Option<Position>, Option<u64>) {
+    let total = call.answer.total.as_ref().and_then(|path| path.get(answer)).and_then(Value::as_u64);
+    let paging = operation.paging.as_ref();
+    let next = paging
+        .and_then(|paging| next_position(paging, answer, count, at))
+        // A full page may be the last one, where the provider tells how many there are.
+        .filter(|next| next.cursor.is_some() || total.is_none_or(|total| next.offset < total));
+    (next, total)
 }
 
 /// The provider's page that a list begins with.
@@ -333,7 +405,7 @@ impl Invocation {
             self.operation.plan.give(&mut record, scope);
             if let Some(model) = &self.operation.model {
                 for field in model.fields.iter().filter(|field| field.hidden) {
-                    record.remove(&field.name);
+                    record.shift_remove(&field.name);
                 }
             }
             record

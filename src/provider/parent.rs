@@ -4,7 +4,12 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::{Connection, Engine, FieldDescription, Invocation, request::unfilled, scope::CallScope};
+use super::{
+    Connection, Engine, FieldDescription, Invocation,
+    request::unfilled,
+    run::{Along, Last},
+    scope::CallScope,
+};
 use crate::{
     catalog::{Element, hub::AnswerKind, parents::Told, routes::PARENT_ID},
     error::{Error, Result},
@@ -193,7 +198,13 @@ impl Engine {
             scope.select = Some(Value::Array(column));
             scope.members.clone_from(&scope.select);
             self.look_up(element, connection, get, &mut scope, deadline).await?;
-            Box::pin(self.steps_json(element, connection, get, &mut scope, deadline)).await?
+            let mut along = Along::default();
+            match Box::pin(self.steps(element, connection, get, &mut scope, &mut along, deadline)).await? {
+                Last::Json(answer, call) => (answer, call),
+                Last::Written(..) | Last::Stream(..) => {
+                    return Err(Error::internal(format!("`{}` answers with no document", get.hub.id())));
+                }
+            }
         };
         match call.answer.record.get(&answer) {
             Some(record) if bound.holds(record) => Ok(()),

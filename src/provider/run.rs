@@ -7,13 +7,15 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::{
-    Connection, Engine, FieldDescription, Invocation, Outcome, Upload,
+    Connection, Engine, FieldDescription, Invocation, Outcome, PageFacts, Upload,
+    decode::Decoded,
     filter::{Parted, part},
     parent::{self, Bound, elsewhere},
     request::unfilled,
     scope::CallScope,
     send::kind_of_status,
     sign::signer,
+    sink::{Sink, Written},
     upload::{Prepared, prepare},
 };
 use crate::{
@@ -40,9 +42,29 @@ const PASSED: &[header::HeaderName] = &[
     header::CONTENT_DISPOSITION,
 ];
 
+/// What goes along with the steps of an operation.
+#[derive(Default)]
+pub(super) struct Along<'a, 'i> {
+    /// The file of an upload.
+    upload: Option<Prepared>,
+    /// Headers that pass to a streamed answer's call.
+    pass: Option<&'a HeaderMap>,
+    /// Where records go that need no document.
+    sink: Option<&'a mut Sink<'i>>,
+}
+
+impl<'a, 'i> Along<'a, 'i> {
+    /// Nothing but a place for records.
+    pub(super) fn into(sink: Option<&'a mut Sink<'i>>) -> Self {
+        Self { sink, ..Self::default() }
+    }
+}
+
 /// What the last step of an operation gave.
-enum Last<'a> {
+pub(super) enum Last<'a> {
     Json(Value, &'a Call),
+    /// The records are in the sink.
+    Written(Written, &'a Call),
     Stream(Response, &'a Call),
 }
 
@@ -95,7 +117,7 @@ impl Engine {
         if let Some(bound) = checked.as_ref().filter(|bound| !bound.is_told_by(&invocation)) {
             Box::pin(self.belongs(element, connection, &invocation, bound, &scope)).await?;
         }
-        let (mut upload, cut_off) = match upload {
+        let (upload, cut_off) = match upload {
             Some(upload) => {
                 let session = operation.steps.iter().find_map(|step| step.session.as_ref());
                 let (upload, cut_off) = prepare(upload, session, element).await?;
@@ -106,16 +128,12 @@ impl Engine {
             }
             None => (None, None),
         };
+        let told_here = checked.filter(|bound| bound.is_told_by(&invocation));
+        // Whose record it is, is seen in the document.
+        let mut sink = if told_here.is_some() { None } else { self.sink(&invocation, &parted, &scope) };
+        let mut along = Along { upload, pass: Some(&invocation.pass), sink: sink.as_mut() };
         let last = self
-            .steps(
-                element,
-                connection,
-                &operation,
-                &mut scope,
-                &mut upload,
-                Some(&invocation.pass),
-                invocation.deadline,
-            )
+            .steps(element, connection, &operation, &mut scope, &mut along, invocation.deadline)
             .await
             .map_err(|error| match &cut_off {
                 Some(cut_off) => cut_off.explain(error),
@@ -128,9 +146,12 @@ impl Engine {
                 Ok(file(response, scope.target.name.take().or(told)))
             }
             (AnswerKind::Empty, _) => Ok(Outcome::Empty),
+            (AnswerKind::Record(_), Last::Written(..)) => {
+                let json = sink.map(Sink::record).unwrap_or_default().into();
+                Ok(Outcome::Text { json, page: None })
+            }
             (AnswerKind::Record(_), Last::Json(answer, call)) => match call.answer.record.get(&answer) {
                 Some(found) if found.is_object() => {
-                    let told_here = checked.filter(|bound| bound.is_told_by(&invocation));
                     if told_here.is_some_and(|bound| !bound.holds(found)) {
                         return Err(elsewhere(&invocation));
                     }
@@ -147,6 +168,16 @@ impl Engine {
                 operation.hub.id()
             ))),
         }
+    }
+
+    /// Where the records of `invocation` go, when they need no document.
+    pub(super) fn sink<'i>(
+        &self,
+        invocation: &'i Invocation,
+        parted: &Parted,
+        scope: &CallScope<'_>,
+    ) -> Option<Sink<'i>> {
+        if self.limits.documents { None } else { Sink::of(invocation, parted, scope) }
     }
 
     /// The fields of the object, where the operation needs to know them.
@@ -166,30 +197,14 @@ impl Engine {
         }
     }
 
-    /// Runs the steps; the last JSON answer with its call.
-    pub(super) async fn steps_json<'o>(
+    /// Runs the steps; what the last one gave.
+    pub(super) async fn steps<'o>(
         &self,
         element: &Element,
         connection: &Connection,
         operation: &'o Operation,
         scope: &mut CallScope<'_>,
-        deadline: Instant,
-    ) -> Result<(Value, &'o Call)> {
-        match self.steps(element, connection, operation, scope, &mut None, None, deadline).await? {
-            Last::Json(answer, call) => Ok((answer, call)),
-            Last::Stream(..) => Err(Error::internal(format!("the mapping of `{}` streams a list", operation.hub.id()))),
-        }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "everything one step may use; a struct would only rename them")]
-    async fn steps<'o>(
-        &self,
-        element: &Element,
-        connection: &Connection,
-        operation: &'o Operation,
-        scope: &mut CallScope<'_>,
-        upload: &mut Option<Prepared>,
-        pass: Option<&HeaderMap>,
+        along: &mut Along<'_, '_>,
         deadline: Instant,
     ) -> Result<Last<'o>> {
         let mut last = None;
@@ -204,7 +219,7 @@ impl Engine {
                 last = Some(Last::Json(answer, &walk.list));
                 continue;
             }
-            let done = self.step(element, connection, operation, step, scope, upload, pass, deadline).await?;
+            let done = self.step(element, connection, operation, step, scope, along, deadline).await?;
             if let Last::Json(answer, _) = &done {
                 scope.steps.insert(step.name.clone(), answer.clone());
             }
@@ -213,7 +228,7 @@ impl Engine {
         last.ok_or_else(|| Error::bad_request("The request changes nothing that this element can change"))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "as `steps`")]
+    #[expect(clippy::too_many_arguments, reason = "everything one step may use; a struct would only rename them")]
     async fn step<'o>(
         &self,
         element: &Element,
@@ -221,11 +236,10 @@ impl Engine {
         operation: &'o Operation,
         step: &'o Step,
         scope: &mut CallScope<'_>,
-        upload: &mut Option<Prepared>,
-        pass: Option<&HeaderMap>,
+        along: &mut Along<'_, '_>,
         deadline: Instant,
     ) -> Result<Last<'o>> {
-        if let (Some(session), Some(Prepared::Parts(file))) = (&step.session, upload.as_mut()) {
+        if let (Some(session), Some(Prepared::Parts(file))) = (&step.session, along.upload.as_mut()) {
             let file = file.take().ok_or_else(|| Error::internal("a file was to be sent twice"))?;
             let sent = Box::pin(self.in_parts(connection, operation, session, scope, *file, deadline)).await?;
             return Ok(Last::Json(sent.0, sent.1));
@@ -235,12 +249,12 @@ impl Engine {
         let Some(first) = first else {
             return Err(Error::bad_request("The request asks for a combination that this element does not know"));
         };
-        let mut result = self.one(element, connection, operation, first, scope, upload, pass, deadline).await;
+        let mut result = self.one(element, connection, operation, first, scope, along, deadline).await;
         for call in &step.or_else {
             match &result {
                 Err(error) if error.kind() == Kind::NotFound => {
                     if call.when.as_ref().is_none_or(|when| when.holds(scope)) {
-                        result = self.one(element, connection, operation, call, scope, upload, pass, deadline).await;
+                        result = self.one(element, connection, operation, call, scope, along, deadline).await;
                     }
                 }
                 _ => break,
@@ -249,16 +263,15 @@ impl Engine {
         result
     }
 
-    #[expect(clippy::too_many_arguments, reason = "as `steps`")]
-    async fn one<'o>(
+    #[expect(clippy::too_many_arguments, reason = "as `step`")]
+    pub(super) async fn one<'o>(
         &self,
         element: &Element,
         connection: &Connection,
         operation: &'o Operation,
         call: &'o Call,
         scope: &CallScope<'_>,
-        upload: &mut Option<Prepared>,
-        pass: Option<&HeaderMap>,
+        along: &mut Along<'_, '_>,
         deadline: Instant,
     ) -> Result<Last<'o>> {
         if let Some(give) = &call.give {
@@ -273,15 +286,18 @@ impl Engine {
             let link = self.presign(element, connection, call, presign, scope, deadline)?;
             return Ok(Last::Json(link, call));
         }
-        let pass = pass.filter(|_| call.answer.format == Format::Stream);
-        let response = self.send(element, connection, call, scope, &operation.errors, upload, pass, deadline).await?;
+        let rules = &operation.errors;
+        let pass = along.pass.filter(|_| call.answer.format == Format::Stream);
+        let response = self.send(element, connection, call, scope, rules, &mut along.upload, pass, deadline).await?;
         match (response, call.answer.format) {
             (None, _) => Ok(Last::Json(Value::Null, call)),
             (Some(response), Format::Stream) => Ok(Last::Stream(response, call)),
             (Some(response), _) => {
-                let rules = &operation.errors;
-                let document = self.decode(element, connection, call, scope, rules, response, deadline).await?;
-                Ok(Last::Json(document, call))
+                let sink = along.sink.as_deref_mut();
+                match self.decode_into(element, connection, call, scope, rules, response, sink, deadline).await? {
+                    Decoded::Document(document) => Ok(Last::Json(document, call)),
+                    Decoded::Written(written) => Ok(Last::Written(written, call)),
+                }
             }
         }
     }
@@ -478,6 +494,20 @@ fn file(response: Response, name: Option<String>) -> Outcome {
 }
 
 impl Outcome {
+    /// The outcome with records that are text made documents again.
+    ///
+    /// # Errors
+    /// When the text is not what it should be.
+    pub fn opened(self) -> Result<Self> {
+        Ok(match self {
+            Self::Text { json, page: None } => Self::Record(serde_json::from_slice(&json).map_err(Error::internal)?),
+            Self::Text { json, page: Some(PageFacts { next, total, remark, .. }) } => {
+                Self::List { items: serde_json::from_slice(&json).map_err(Error::internal)?, next, total, remark }
+            }
+            other => other,
+        })
+    }
+
     /// The record, when it is one.
     pub fn record(&self) -> Option<&Map<String, Value>> {
         match self {

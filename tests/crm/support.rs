@@ -196,6 +196,7 @@ impl Connected {
             keep_nulls: false,
             count: ask.count,
             paths: true,
+            without: Vec::new(),
             deadline: soon(),
         };
         Box::pin(self.engine.run(&self.element, &self.connection, invocation, None)).await
@@ -204,7 +205,9 @@ impl Connected {
     #[track_caller]
     pub(crate) fn ask(&self, ask: Ask) -> impl Future<Output = Outcome> {
         let name = format!("{} {}", self.element.key, ask.operation);
-        async move { self.try_ask(ask).await.unwrap_or_else(|error| panic!("{name}: {}", told(&error))) }
+        async move {
+            self.try_ask(ask).await.and_then(Outcome::opened).unwrap_or_else(|error| panic!("{name}: {}", told(&error)))
+        }
     }
 
     pub(crate) async fn record(&self, ask: Ask) -> Value {

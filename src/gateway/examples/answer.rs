@@ -27,6 +27,7 @@ pub(super) async fn differences(
             let is = match outcome {
                 Outcome::Record(_) => "a record",
                 Outcome::List { .. } => "a list",
+                Outcome::Text { .. } => "text",
                 Outcome::File { .. } => "a file",
                 Outcome::Empty => "success",
             };
@@ -53,6 +54,7 @@ pub(super) async fn differences(
             }
             found
         }
+        Ok(Outcome::Text { .. }) => one("", "the answer was not read".to_owned()),
         Ok(Outcome::File { status, headers, body, name }) => {
             let shown = call::file(status, headers, body, name.as_deref());
             let AnswerBody::Stream(body) = shown.body else { return one("", "the answer is no file".to_owned()) };
