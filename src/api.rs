@@ -35,6 +35,13 @@ use crate::{
 /// Where the contract's paths begin.
 pub const BASE: &str = "/elements/api-v2";
 
+/// Reads bytes as an `Authorization` header and as the beginning of a form: for the fuzzer, which has no other way in.
+#[doc(hidden)]
+pub fn read_head(bytes: &[u8]) {
+    auth::read(bytes);
+    hubs::read_form(bytes);
+}
+
 /// The API: the contract under [`BASE`], and the health checks.
 pub fn router(app: App) -> Router {
     let to_docs = get(async || Redirect::temporary(&format!("{BASE}/docs")));

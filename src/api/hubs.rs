@@ -38,6 +38,15 @@ pub(super) fn routes() -> Router<App> {
         .fallback(call_hub)
 }
 
+/// Reads `bytes` as the beginning of a form.
+pub(super) fn read_form(bytes: &[u8]) {
+    let head = form::Head::default();
+    head.record(bytes);
+    for index in 0..3 {
+        head.file_size("b", index, bytes.len() as u64);
+    }
+}
+
 async fn follow_link(
     State(app): State<App>,
     Path(token): Path<String>,
