@@ -98,7 +98,7 @@ impl App {
         let guard = Guard::new(&config.egress.allow)
             .map_err(|error| Error::new(Kind::Internal, format!("egress.allow: {error}")).with_source(error))?;
         let client = Client::new(guard, upstream::client::Settings::default(), Arc::clone(&clock))?;
-        let transport = Arc::new(Metered(client));
+        let transport = Arc::new(Metered::new(client));
         Ok(Self::assemble(config, clock, store, catalog, transport))
     }
 

@@ -32,7 +32,7 @@ pub fn free_port() -> Outcome<SocketAddr> {
 
 /// Waits until somebody listens.
 pub async fn reachable(address: SocketAddr, process: &mut Process) -> Outcome<()> {
-    for _ in 0..2_000 {
+    for _ in 0..6_000 {
         if TcpStream::connect(address).await.is_ok() {
             return Ok(());
         }
@@ -45,7 +45,8 @@ pub async fn reachable(address: SocketAddr, process: &mut Process) -> Outcome<()
 impl Nginx {
     /// Starts one worker per processor before `provider`.
     pub async fn start(home: &Path, provider: SocketAddr) -> Outcome<Self> {
-        let program = machine::find("nginx").ok_or("nginx is missing: apt-get install --no-install-recommends nginx-light")?;
+        let program =
+            machine::find("nginx").ok_or("nginx is missing: apt-get install --no-install-recommends nginx-light")?;
         let (plain, cached) = (free_port()?, free_port()?);
         let file = home.join("nginx.conf");
         fs::write(&file, configuration(home, provider, plain, cached))?;

@@ -83,7 +83,8 @@ fn naive(provider: String) -> Outcome<Router> {
 }
 
 async fn forward(State(naive): State<Arc<Naive>>, request: Request) -> Response {
-    let Some(token) = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Element "))
+    let Some(token) =
+        request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Element "))
     else {
         return StatusCode::UNAUTHORIZED.into_response();
     };

@@ -48,12 +48,7 @@ pub async fn verify(contenders: &[Contender<'_>]) -> Outcome<()> {
 }
 
 /// Measures all contenders at one number of connections.
-pub async fn run(
-    contenders: &[Contender<'_>],
-    connections: usize,
-    rounds: usize,
-    time: Duration,
-) -> Outcome<Vec<Row>> {
+pub async fn run(contenders: &[Contender<'_>], connections: usize, rounds: usize, time: Duration) -> Outcome<Vec<Row>> {
     let mut all: Vec<Vec<Measured>> = vec![Vec::new(); contenders.len()];
     for round in 0..rounds {
         let mut order: Vec<usize> = (0..contenders.len()).collect();

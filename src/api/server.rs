@@ -35,11 +35,11 @@ pub async fn serve(listener: TcpListener, front: Front, settings: &Server, stop:
     let graceful = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS)));
     let limits = Limits { header: settings.header_timeout(), idle: settings.idle_timeout() };
-    let open = metrics::gauge!(metric::CONNECTIONS);
+    let (open, in_flight) = (metrics::gauge!(metric::CONNECTIONS), metrics::gauge!(metric::HTTP_IN_FLIGHT));
 
     while let Some(Ok(slot)) = stop.run_until_cancelled(Arc::clone(&slots).acquire_owned()).await {
         let Some(stream) = stop.run_until_cancelled(accept(&listener)).await else { break };
-        let (link, calls) = Link::new(stream, limits);
+        let (link, calls) = Link::new(stream, limits, in_flight.clone());
         let front = Arc::clone(&front);
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let guard = calls.begin(request.version());

@@ -35,7 +35,9 @@ pub async fn idle(rig: &Rig) -> Outcome<Vec<Target>> {
     let shipped = if strip.is_ok_and(|status| status.success()) { size(&stripped)? } else { own };
     let (ready, resident) = (median(ready), median(resident));
     report::heading("An idle process");
-    println!("Ready after {ready:.0} ms, {resident:.1} MiB resident; the binary has {own:.1} MiB, {shipped:.1} MiB stripped.");
+    println!(
+        "Ready after {ready:.0} ms, {resident:.1} MiB resident; the binary has {own:.1} MiB, {shipped:.1} MiB stripped."
+    );
     Ok(vec![
         Target::most("idle: resident", resident, 30.0, 30.0, "MiB"),
         Target::most("idle: binary, stripped", shipped, 40.0, 40.0, "MiB"),

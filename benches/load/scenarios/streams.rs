@@ -131,7 +131,8 @@ pub async fn files(rig: &Rig) -> Outcome<Vec<Target>> {
     for (at, way) in ways.iter().enumerate() {
         let base = at - at % 2;
         let of = |pick: fn(&Moved) -> f64| median(all[at].iter().map(pick).collect());
-        let ratio = median(all[at].iter().zip(&all[base]).map(|(own, base)| own.per_second / base.per_second).collect());
+        let ratio =
+            median(all[at].iter().zip(&all[base]).map(|(own, base)| own.per_second / base.per_second).collect());
         let growth = of(|moved| moved.growth) / f64::from(1 << 20);
         let direction = if way.up { "upload" } else { "download" };
         println!(
