@@ -107,7 +107,7 @@ impl App {
             ..upstream::client::Settings::default()
         };
         let client = Client::new(guard, settings, Arc::clone(&clock))?;
-        let transport = Arc::new(Metered(client));
+        let transport = Arc::new(Metered::new(client));
         Ok(Self::assemble(config, clock, store, catalog, transport))
     }
 

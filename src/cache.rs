@@ -158,6 +158,16 @@ impl ResponseCache {
         }))
     }
 
+    /// The entry of `key`, if there is one that may be given out; `max_age` as in [`Policy`].
+    pub fn hit(&self, key: &CacheKey, max_age: Option<Duration>) -> Option<Found> {
+        if max_age == Some(Duration::ZERO) {
+            return None;
+        }
+        let entry = self.0.entries.get(key)?;
+        let good = entry.is_fresh(self.0.clock.now(), max_age) && entry.generation == self.0.generations.current(key);
+        good.then_some(Found { entry, outcome: Outcome::Hit, stored: false })
+    }
+
     /// The entry of `key`, or else the answer of `compute`, which is kept as `policy` says.
     ///
     /// Only answers with a status of 2xx and a body within the limit are kept. Equal misses share one computation, whose

@@ -20,6 +20,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     config::{Config, Invalid, Sources},
     error::Error,
+    telemetry,
 };
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 it failed or found faults, 2 wrong usage or settings.";
@@ -57,10 +58,12 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if printed.is_ok() { code } else { 1 });
         }
     };
-    match run(arguments) {
+    let code = match run(arguments) {
         Ok(code) => code,
         Err(error) => error.report(),
-    }
+    };
+    telemetry::flush_logs();
+    code
 }
 
 fn run(arguments: Arguments) -> Result<ExitCode, Failure> {

@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Chosen by measurement: docs/performance.md.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     hubgate::cli::main()
 }

@@ -4,9 +4,11 @@
 //! request stands in one span called `request` that holds its id. Metric labels come from closed sets; no instance id
 //! and no path ever is one.
 
+mod lines;
+
 use std::{
     io,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -17,6 +19,7 @@ use tracing_subscriber::{
     util::{SubscriberInitExt, TryInitError},
 };
 
+use self::lines::Lines;
 use crate::config::{Log, LogFormat};
 
 /// Names of metrics, as they stand in `/metrics`.
@@ -59,10 +62,26 @@ pub enum Output {
 /// When the process logs already.
 pub fn init_logs(settings: &Log, output: Output) -> Result<(), TryInitError> {
     let writer = match output {
-        Output::Stdout => BoxMakeWriter::new(io::stdout),
+        Output::Stdout => {
+            standard_output().map_or_else(|| BoxMakeWriter::new(io::stdout), |lines| BoxMakeWriter::new(lines.clone()))
+        }
         Output::Stderr => BoxMakeWriter::new(io::stderr),
     };
     subscriber(settings, writer).try_init()
+}
+
+static STANDARD_OUTPUT: OnceLock<Option<Lines<io::Stdout>>> = OnceLock::new();
+
+/// The lines to standard output; `None` when there can be no thread for them.
+fn standard_output() -> Option<&'static Lines<io::Stdout>> {
+    STANDARD_OUTPUT.get_or_init(|| Lines::to(io::stdout()).ok()).as_ref()
+}
+
+/// Writes out the log lines that wait still; for the end of the process.
+pub fn flush_logs() {
+    if let Some(Some(lines)) = STANDARD_OUTPUT.get() {
+        lines.send();
+    }
 }
 
 fn subscriber<W>(settings: &Log, writer: W) -> Box<dyn tracing::Subscriber + Send + Sync>

@@ -4,10 +4,11 @@
 //! net under panics. Out: the error body, the contract's headers, one log line, the metrics.
 
 mod body;
+mod counters;
 mod headers;
 mod rates;
 
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{any::Any, cell::RefCell, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -21,8 +22,11 @@ use tokio::{sync::Semaphore, time::Instant};
 use tower::ServiceExt;
 use tracing::Instrument;
 
-use self::body::{Guarded, Progress, Watched};
 pub(super) use self::{body::Guard, rates::Ledger};
+use self::{
+    body::{Guarded, Progress, Watched},
+    counters::Counters,
+};
 use super::{
     Route,
     error::{self, Failure},
@@ -44,13 +48,14 @@ pub struct Front {
     router: Router,
     access_log: bool,
     slots: Arc<Semaphore>,
+    counters: Arc<Counters>,
 }
 
 impl Front {
     /// Puts itself before `router`. Without `access_log`, answers are logged at `debug` only.
     pub fn new(app: App, router: Router, access_log: bool) -> Self {
         let slots = Arc::new(Semaphore::new(app.config.server.max_in_flight.min(Semaphore::MAX_PERMITS)));
-        Self { app, router, access_log, slots }
+        Self { app, router, access_log, slots, counters: Arc::default() }
     }
 
     /// Answers one request; `guard` lives until the answer's body has been sent.
@@ -140,11 +145,9 @@ impl Front {
         }
         let route = response.extensions_mut().remove::<Route>();
         let route = route.as_ref().map_or("none", |Route(route)| route.as_str());
-        let (status, method) = (response.status().as_u16(), method_word(method));
+        let (status, method) = (response.status().as_u16(), counters::method_word(method));
         let elapsed = started.elapsed();
-        metrics::counter!(metric::HTTP_REQUESTS, "method" => method, "status" => status_class(status), "route" => route.to_owned())
-            .increment(1);
-        metrics::histogram!(metric::HTTP_DURATION, "route" => route.to_owned()).record(elapsed.as_secs_f64());
+        self.counters.count(route, method, status, elapsed);
         let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         if self.access_log {
             tracing::info!(method, route, status, duration_ms, "answered");
@@ -165,10 +168,22 @@ fn overloaded() -> Error {
 
 /// 24 hex digits, taken over from no one.
 fn new_id() -> String {
-    let mut bytes = [0_u8; 12];
-    if getrandom::fill(&mut bytes).is_err() {
-        tracing::warn!("the machine's random source fails; request ids are not unique");
+    /// Ids whose randomness is asked of the machine at once: asking costs a system call.
+    const AHEAD: usize = 32;
+    thread_local! {
+        static STOCK: RefCell<Vec<[u8; 12]>> = const { RefCell::new(Vec::new()) };
     }
+    let bytes = STOCK.with_borrow_mut(|stock| {
+        stock.pop().unwrap_or_else(|| {
+            let mut fresh = [[0_u8; 12]; AHEAD];
+            if getrandom::fill(fresh.as_flattened_mut()).is_err() {
+                tracing::warn!("the machine's random source fails; request ids are not unique");
+            }
+            let [first, rest @ ..] = fresh;
+            stock.extend(rest);
+            first
+        })
+    });
     hex::encode(bytes)
 }
 
@@ -241,29 +256,6 @@ fn out_of_time(progress: &Progress) -> Error {
         Error::new(Kind::ProviderTimeout, "The request could not be answered in time")
     } else {
         Error::new(Kind::RequestTimeout, "The request's body did not arrive in time")
-    }
-}
-
-fn method_word(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::HEAD => "HEAD",
-        Method::OPTIONS => "OPTIONS",
-        _ => "other",
-    }
-}
-
-fn status_class(status: u16) -> &'static str {
-    match status / 100 {
-        1 => "1xx",
-        2 => "2xx",
-        3 => "3xx",
-        4 => "4xx",
-        _ => "5xx",
     }
 }
 

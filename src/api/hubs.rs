@@ -87,11 +87,12 @@ async fn call_hub(
         .collect();
     let explained = gateway::wants_explanation(&query)?;
     let headers = request.headers().clone();
-    let reads = app.gateway.reads(&instance, hub.as_deref(), &method, &path);
-    let (body, deadline) = match reads {
+    // Where it leads nowhere, the call says why.
+    let resolved = app.gateway.resolve(&instance, hub.as_deref(), &method, &path).ok();
+    let (body, deadline) = match resolved.as_ref().map(|resolved| &resolved.operation.request) {
         // To explain an upload its file is not read.
         Some(RequestKind::Upload { part }) if !explained => {
-            let upload = upload(request, &part, app.config.server.upload_limit_bytes).await?;
+            let upload = upload(request, part, app.config.server.upload_limit_bytes).await?;
             (CallBody::Upload(upload), Instant::now() + UPLOAD_TIME)
         }
         Some(RequestKind::Record | RequestKind::Object(_)) => {
@@ -101,7 +102,7 @@ async fn call_hub(
     };
     let instance_id = instance.id;
     let head = Head { instance, hub, method, path, query, headers, root, deadline };
-    match Box::pin(app.gateway.call(Call { head, body })).await {
+    match Box::pin(app.gateway.call(Call { head, body, resolved })).await {
         Ok(answer) => Ok(respond(answer)),
         Err(error) => {
             let mut response = Failure(error).into_response();
@@ -204,6 +205,8 @@ fn broken(error: &multer::Error) -> Error {
 /// An answer as HTTP.
 fn respond(answer: Answer) -> Response {
     let mut headers = answer.headers;
+    // Room for what every answer carries besides.
+    headers.reserve(12);
     let body = match answer.body {
         AnswerBody::Json(bytes) => {
             headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
@@ -212,5 +215,8 @@ fn respond(answer: Answer) -> Response {
         AnswerBody::Stream(stream) => Body::from_stream(stream),
         AnswerBody::Empty => Body::empty(),
     };
-    (answer.status, headers, body).into_response()
+    let mut response = Response::new(body);
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = headers;
+    response
 }

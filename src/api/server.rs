@@ -47,7 +47,7 @@ pub async fn serve(
     let graceful = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS)));
     let limits = Limits { header: settings.header_timeout(), idle: settings.idle_timeout() };
-    let open = metrics::gauge!(metric::CONNECTIONS);
+    let (open, in_flight) = (metrics::gauge!(metric::CONNECTIONS), metrics::gauge!(metric::HTTP_IN_FLIGHT));
 
     while let Some(Ok(slot)) = stop.run_until_cancelled(Arc::clone(&slots).acquire_owned()).await {
         let Some(stream) = stop.run_until_cancelled(accept(&listener)).await else { break };
@@ -55,18 +55,19 @@ pub async fn serve(
             (Arc::clone(&front), Arc::clone(&builder), open.clone(), graceful.watcher());
         let acceptor = tls.as_ref().map(Tls::acceptor);
         let stop = stop.clone();
+        let in_flight = in_flight.clone();
         tokio::spawn(async move {
             open.increment(1.0);
             match acceptor {
                 None => {
-                    let (link, calls) = Link::new(stream, limits);
+                    let (link, calls) = Link::new(stream, limits, in_flight);
                     attend(&builder, watcher, link, calls, front).await;
                 }
                 Some(acceptor) => {
                     let shaken = tokio::time::timeout(limits.header, acceptor.accept(stream));
                     match stop.run_until_cancelled(shaken).await {
                         Some(Ok(Ok(stream))) => {
-                            let (link, calls) = Link::new(stream, limits);
+                            let (link, calls) = Link::new(stream, limits, in_flight);
                             attend(&builder, watcher, link, calls, front).await;
                         }
                         Some(Ok(Err(error))) => tracing::debug!("a TLS handshake failed: {error}"),

@@ -1,5 +1,8 @@
 //! Counts what leaves the process.
 
+use std::{sync::OnceLock, time::Duration};
+
+use metrics::{Counter, Histogram};
 use tokio::time::Instant;
 
 use crate::{
@@ -9,13 +12,44 @@ use crate::{
 };
 
 /// A transport whose calls are counted and timed.
-pub(super) struct Metered<T>(pub(super) T);
+pub(super) struct Metered<T> {
+    transport: T,
+    counters: Counters,
+}
+
+impl<T> Metered<T> {
+    pub(super) fn new(transport: T) -> Self {
+        Self { transport, counters: Counters::default() }
+    }
+}
+
+/// The outcomes there are, as labels.
+const OUTCOMES: [&str; 6] = ["2xx", "4xx", "5xx", "timeout", "refused", "unreachable"];
+
+/// What is counted, looked up once: at the first call the recorder is there, when this is made it may not be yet.
+#[derive(Default)]
+struct Counters {
+    calls: [OnceLock<Counter>; OUTCOMES.len()],
+    duration: OnceLock<Histogram>,
+}
+
+impl Counters {
+    fn count(&self, outcome: &'static str, elapsed: Duration) {
+        let known = OUTCOMES.iter().zip(&self.calls).find(|(name, _)| **name == outcome);
+        if let Some((_, counter)) = known {
+            let counter = counter.get_or_init(|| metrics::counter!(metric::PROVIDER_REQUESTS, "outcome" => outcome));
+            counter.increment(1);
+        }
+        let duration = self.duration.get_or_init(|| metrics::histogram!(metric::PROVIDER_DURATION));
+        duration.record(elapsed.as_secs_f64());
+    }
+}
 
 #[async_trait::async_trait]
 impl<T: Transport> Transport for Metered<T> {
     async fn send(&self, request: Request) -> Result<Response> {
         let started = Instant::now();
-        let sent = self.0.send(request).await;
+        let sent = self.transport.send(request).await;
         let outcome = match &sent {
             Ok(response) => match response.status.as_u16() / 100 {
                 1..=3 => "2xx",
@@ -29,8 +63,7 @@ impl<T: Transport> Transport for Metered<T> {
                 _ => "unreachable",
             },
         };
-        metrics::counter!(metric::PROVIDER_REQUESTS, "outcome" => outcome).increment(1);
-        metrics::histogram!(metric::PROVIDER_DURATION).record(started.elapsed().as_secs_f64());
+        self.counters.count(outcome, started.elapsed());
         sent
     }
 }

@@ -1,9 +1,10 @@
 //! Entries, and what came of asking for one.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, str::FromStr as _, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use sha2::{Digest as _, Sha256};
 
 use super::generation::Generation;
@@ -33,6 +34,8 @@ pub struct Entry {
     pub stored_at: DateTime<Utc>,
     /// How long it is good.
     pub ttl: Duration,
+    /// The headers and the entity tag, as they are sent.
+    ready: HeaderMap,
     pub(super) generation: Generation,
     pub(super) sequence: u64,
 }
@@ -70,6 +73,18 @@ pub fn etag(body: &[u8]) -> String {
     format!("\"{}\"", hex::encode(half))
 }
 
+/// Headers that an answer from the cache is given room for at once.
+const READY: usize = 24;
+
+/// The headers as they are sent; what no header can carry is left out.
+fn ready(headers: &[(String, String)], etag: &str) -> HeaderMap {
+    let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    headers
+        .chain([("etag", etag)])
+        .filter_map(|(name, value)| Some((HeaderName::from_str(name).ok()?, HeaderValue::from_str(value).ok()?)))
+        .collect()
+}
+
 impl fmt::Debug for Entry {
     // Bodies are the customers' data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -91,7 +106,15 @@ impl Entry {
     ) -> Self {
         let Answer { status, headers, body } = answer;
         let etag = etag(&body);
-        Self { status, headers, body, etag, stored_at, ttl, generation, sequence }
+        let ready = ready(&headers, &etag);
+        Self { status, headers, body, etag, stored_at, ttl, ready, generation, sequence }
+    }
+
+    /// The headers to give back, the entity tag among them, with room for what an answer carries besides.
+    pub fn ready_headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(READY);
+        headers.extend(self.ready.iter().map(|(name, value)| (name.clone(), value.clone())));
+        headers
     }
 
     /// How old it is; zero when the clock went back.

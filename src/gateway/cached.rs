@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -47,7 +47,7 @@ impl Gateway {
         call: Call,
         resolved: &Resolved,
         operation: Arc<Operation>,
-        connection: Connection,
+        connection: Arc<Connection>,
     ) -> Result<Answer> {
         let instance = &call.head.instance;
         // What the gateway itself makes (links that end) is made anew each time.
@@ -66,22 +66,19 @@ impl Gateway {
             store: !wishes.no_store,
         };
         let known: Vec<String> = texts(&call.head.headers, &header::IF_NONE_MATCH).map(str::to_owned).collect();
-        let (this, resolved) = (self.clone(), resolved.clone());
-        let found = self
-            .cache
-            .get_or_compute(key, policy, move || async move {
-                kept(Box::pin(this.carry_out(call, &resolved, operation, connection)).await?)
-            })
-            .await?;
+        let found = match self.cache.hit(&key, policy.max_age) {
+            Some(hit) => hit,
+            None => {
+                let (this, resolved) = (self.clone(), resolved.clone());
+                let compute = move || async move {
+                    kept(Box::pin(this.carry_out(call, &resolved, operation, connection)).await?)
+                };
+                self.cache.get_or_compute(key, policy, compute).await?
+            }
+        };
         metrics::counter!(crate::telemetry::metric::CACHE_REQUESTS, "outcome" => found.outcome.word()).increment(1);
         let now = self.clock.now();
-        let mut headers = HeaderMap::new();
-        for (name, value) in &found.entry.headers {
-            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
-                headers.insert(name, value);
-            }
-        }
-        put(&mut headers, "etag", &found.entry.etag);
+        let mut headers = found.entry.ready_headers();
         put(&mut headers, "cache-status", &found.cache_status(now));
         if let Some(age) = found.age_s(now) {
             put(&mut headers, "age", &age.to_string());
@@ -99,7 +96,7 @@ impl Gateway {
         call: Call,
         resolved: &Resolved,
         operation: Arc<Operation>,
-        connection: Connection,
+        connection: Arc<Connection>,
     ) -> Result<Answer> {
         let _writing = self.cache.writing(call.head.instance.id, [touched(resolved, &operation)]);
         Box::pin(self.carry_out(call, resolved, operation, connection)).await

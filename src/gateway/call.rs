@@ -9,11 +9,7 @@ use tokio::time::Instant;
 
 use super::{Gateway, explain::wants_explanation, invoke, link, objects::object_of, page};
 use crate::{
-    catalog::{
-        Element, Found, Hub, HubOperation, Operation,
-        hub::{AnswerKind, RequestKind},
-        routes::PARENT,
-    },
+    catalog::{Element, Found, Hub, HubOperation, Operation, hub::AnswerKind, routes::PARENT},
     error::{Error, Kind, Result},
     provider::{Connection, Outcome, PageFacts, Upload},
     store::InstanceRecord,
@@ -47,6 +43,8 @@ pub struct Call {
     pub head: Head,
     /// The body.
     pub body: CallBody,
+    /// What it leads to, where that was looked up already.
+    pub resolved: Option<Resolved>,
 }
 
 /// The body of a hub call.
@@ -139,29 +137,20 @@ impl Gateway {
         }
     }
 
-    /// What the operation of a call reads from its body; `None` when the call leads nowhere (which [`Gateway::call`] tells).
-    pub fn reads(
-        &self,
-        instance: &InstanceRecord,
-        hub: Option<&str>,
-        method: &str,
-        path: &[String],
-    ) -> Option<RequestKind> {
-        self.resolve(instance, hub, method, path).ok().map(|resolved| resolved.operation.request.clone())
-    }
-
     /// Answers a hub call.
     ///
     /// # Errors
     /// What the caller got wrong, or what the provider said, in uniform terms.
-    pub async fn call(&self, call: Call) -> Result<Answer> {
+    pub async fn call(&self, mut call: Call) -> Result<Answer> {
         let explain = wants_explanation(&call.head.query)?;
         let built_in = if explain { self.explain_built_in(&call.head)? } else { self.built_in(&call.head).await? };
         if let Some(answer) = built_in {
             return Ok(answer);
         }
-        let resolved =
-            self.resolve(&call.head.instance, call.head.hub.as_deref(), &call.head.method, &call.head.path)?;
+        let resolved = match call.resolved.take() {
+            Some(resolved) => resolved,
+            None => self.resolve(&call.head.instance, call.head.hub.as_deref(), &call.head.method, &call.head.path)?,
+        };
         let operation = supported(&resolved)?;
         let connection = self.connector.connection(&resolved.element, &call.head.instance)?;
         let instance_id = call.head.instance.id;
@@ -197,11 +186,11 @@ impl Gateway {
         call: Call,
         resolved: &Resolved,
         operation: Arc<Operation>,
-        connection: Connection,
+        connection: Arc<Connection>,
     ) -> Result<Answer> {
         let (instance, root) = (Arc::clone(&call.head.instance), call.head.root.clone());
-        let prepared = invoke::prepare(self.store.sealer(), call, resolved, operation)?;
-        let pages = page::Pages::new(self.store.sealer(), instance.id, &prepared);
+        let mut prepared = invoke::prepare(self.store.sealer(), call, resolved, operation)?;
+        let pages = page::Pages::new(self.store.sealer(), instance.id, &mut prepared);
         let size = prepared.invocation.page.size;
         let linked = link::Wanted::of(resolved, &prepared.invocation);
         let deadline = prepared.invocation.deadline;

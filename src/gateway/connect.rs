@@ -11,6 +11,7 @@
 //! instance's configuration and wins over what was sent, because the next refresh will say it again.
 
 mod change;
+mod connections;
 mod connector;
 mod credentials;
 pub mod draft;

@@ -41,7 +41,7 @@ pub(super) struct Prepared {
 
 /// Validates `call` and makes its invocation.
 pub(super) fn prepare(sealer: &Sealer, call: Call, resolved: &Resolved, operation: Arc<Operation>) -> Result<Prepared> {
-    let Call { head, body } = call;
+    let Call { head, body, resolved: _ } = call;
     let hub = &resolved.operation;
     let raw = Raw(&head.query);
     let (query, headers) = parameters(hub.parameters.as_slice(), &raw, &head.headers)?;
@@ -63,22 +63,26 @@ pub(super) fn prepare(sealer: &Sealer, call: Call, resolved: &Resolved, operatio
         None => Vec::new(),
     };
     let local_filter = parameter_filters(&hub.parameters, &query)?;
-    let identity = format!(
-        "{}|{:?}|{}|{}|{native}|{}",
-        hub.id(),
-        head.path,
-        filter.as_ref().map(ToString::to_string).unwrap_or_default(),
-        raw.one("orderBy").unwrap_or_default(),
-        hub.parameters
-            .iter()
-            .filter(|parameter| !matches!(
-                parameter.name.as_str(),
-                "isoDates" | "raw" | "fetchTags" | "calculateFolderPath"
-            ))
-            .map(|parameter| format!("{}={}", parameter.name, query.get(&parameter.name).unwrap_or(&Value::Null)))
-            .collect::<Vec<_>>()
-            .join("&"),
-    );
+    let identity = || {
+        format!(
+            "{}|{:?}|{}|{}|{native}|{}",
+            hub.id(),
+            head.path,
+            filter.as_ref().map(ToString::to_string).unwrap_or_default(),
+            raw.one("orderBy").unwrap_or_default(),
+            hub.parameters
+                .iter()
+                .filter(|parameter| !matches!(
+                    parameter.name.as_str(),
+                    "isoDates" | "raw" | "fetchTags" | "calculateFolderPath"
+                ))
+                .map(|parameter| format!("{}={}", parameter.name, query.get(&parameter.name).unwrap_or(&Value::Null)))
+                .collect::<Vec<_>>()
+                .join("&"),
+        )
+    };
+    // Only lists have page tokens.
+    let identity = if is_list { identity() } else { String::new() };
     let page = if is_list { page_request(sealer, head.instance.id, &identity, &raw)? } else { PageRequest::default() };
     let flag = |name: &str| {
         query.get(name).and_then(Value::as_bool).or_else(|| raw.one(name).and_then(read_flag)).unwrap_or(false)

@@ -97,6 +97,6 @@ impl Gateway {
             root: String::new(),
             deadline,
         };
-        Box::pin(self.call(Call { head, body: CallBody::Json(Value::Null) })).await
+        Box::pin(self.call(Call { head, body: CallBody::Json(Value::Null), resolved: None })).await
     }
 }

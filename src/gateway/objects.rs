@@ -1,5 +1,7 @@
 //! What every element answers itself: `/ping`, `/objects`, `/objects/{name}/metadata`.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
@@ -35,7 +37,7 @@ impl Gateway {
         }
     }
 
-    pub(super) fn connected(&self, call: &Head) -> Result<(std::sync::Arc<Element>, Connection)> {
+    pub(super) fn connected(&self, call: &Head) -> Result<(Arc<Element>, Arc<Connection>)> {
         let element = self.connector.element(&call.instance.element_key)?;
         let connection = self.connector.connection(&element, &call.instance)?;
         Ok((element, connection))
@@ -88,7 +90,7 @@ impl Gateway {
         if element.describe.as_ref().is_none_or(|describe| describe.fields.is_none()) {
             return Ok(Vec::new());
         }
-        let connection = self.connector.connection(&element, instance)?;
+        let connection = self.connector.connect(&element, instance)?;
         let names: Vec<String> = if wanted.is_empty() {
             let all = self.engine.objects(&element, &connection, deadline).await?;
             all.into_iter().filter(|object| object.custom).map(|object| object.name).collect()
@@ -137,7 +139,7 @@ pub(super) fn describe_of(element: &Element) -> Result<&Describe> {
 }
 
 /// The provider's object behind a name, which may be that of a resource; then also how its records are read.
-pub(super) fn object_of<'e>(element: &'e Element, name: &str) -> (String, Option<&'e std::sync::Arc<Plan>>) {
+pub(super) fn object_of<'e>(element: &'e Element, name: &str) -> (String, Option<&'e Arc<Plan>>) {
     match element.plans.iter().find(|(resource, _)| resource.eq_ignore_ascii_case(name)) {
         Some((resource, plan)) => (native_object(element, resource).unwrap_or_else(|| name.to_owned()), Some(plan)),
         None => (name.to_owned(), None),

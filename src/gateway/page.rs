@@ -20,20 +20,22 @@ struct Token {
 /// Seals the positions of one list.
 pub(super) struct Pages<'a> {
     sealer: &'a Sealer,
-    purpose: String,
+    instance: i64,
+    identity: String,
 }
 
 impl<'a> Pages<'a> {
     /// The pages of the list that `prepared` reads for `instance`.
-    pub(super) fn new(sealer: &'a Sealer, instance: i64, prepared: &Prepared) -> Self {
-        Self { sealer, purpose: purpose(sealer, instance, &prepared.identity) }
+    pub(super) fn new(sealer: &'a Sealer, instance: i64, prepared: &mut Prepared) -> Self {
+        Self { sealer, instance, identity: std::mem::take(&mut prepared.identity) }
     }
 
     /// The token of a position.
     pub(super) fn seal(&self, position: &Position, size: u64) -> String {
         let token = Token { position: position.clone(), n: size };
         // Numbers and texts always serialize.
-        self.sealer.seal_token(&self.purpose, &serde_json::to_vec(&token).unwrap_or_default())
+        let purpose = purpose(self.sealer, self.instance, &self.identity);
+        self.sealer.seal_token(&purpose, &serde_json::to_vec(&token).unwrap_or_default())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Parts a uniform filter and order into what the provider does and what is done here.
 
+use std::sync::LazyLock;
+
 use serde_json::Value as Json;
 
 use super::{FieldDescription, Invocation, parent::Bound};
@@ -37,6 +39,9 @@ pub(super) struct Parted {
     pub(super) max: u64,
 }
 
+/// What operations without filtering have.
+static NO_FILTERING: LazyLock<Filtering> = LazyLock::new(Filtering::default);
+
 impl Parted {
     /// Whether records are left out here.
     pub(super) fn leaves_out(&self) -> bool {
@@ -51,8 +56,8 @@ pub(super) fn part(
     described: &[FieldDescription],
     bound: Option<&Bound>,
 ) -> Result<Parted> {
-    let filtering = operation.filtering.clone().unwrap_or_default();
-    let names = Names { operation, native: invocation.native, described, filtering: &filtering };
+    let filtering = operation.filtering.as_ref().unwrap_or(&NO_FILTERING);
+    let names = Names { operation, native: invocation.native, described, filtering };
     let resolve = |name: &str| Ok(names.resolve(name));
     let max = match filtering.otherwise {
         Otherwise::Local { max } => max,
@@ -111,7 +116,7 @@ pub(super) fn part(
         for order in &invocation.order {
             names.known(&order.field)?;
         }
-        match render_order(&filtering, &invocation.order, &resolve) {
+        match render_order(filtering, &invocation.order, &resolve) {
             Some(rendered) if names.ordered_there(&invocation.order) => parted.order = Some(rendered?),
             _ if filtering.otherwise == Otherwise::Refuse => {
                 let fields: Vec<&str> = invocation.order.iter().map(|order| order.field.as_str()).collect();

@@ -1,6 +1,9 @@
 //! What the templates of a call can refer to.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+};
 
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
@@ -65,6 +68,30 @@ pub(super) struct Open {
 /// What a secret is shown as.
 pub(super) const MASK: &str = "***";
 
+/// What is made for one uniform call, once and only where it is asked for: most calls need none of it.
+#[derive(Default)]
+struct Made {
+    unique: OnceLock<Value>,
+    now: OnceLock<Value>,
+}
+
+impl Made {
+    fn unique(&self, instance_id: i64) -> &Value {
+        self.unique.get_or_init(|| {
+            let mut random = [0_u8; 8];
+            // Without randomness the name is merely less unlikely to be taken.
+            if getrandom::fill(&mut random).is_err() {
+                random = instance_id.to_be_bytes();
+            }
+            Value::String(hex::encode(random))
+        })
+    }
+
+    fn now(&self) -> &Value {
+        self.now.get_or_init(|| Value::String(time::rfc3339(chrono::Utc::now())))
+    }
+}
+
 /// The scope of one uniform call.
 #[derive(Clone)]
 pub(super) struct CallScope<'a> {
@@ -95,8 +122,7 @@ pub(super) struct CallScope<'a> {
     pub(super) reference: Option<Value>,
     /// Whether nothing is asked of the provider: what it would tell stays open.
     pub(super) open: Option<Open>,
-    unique: Value,
-    now: Value,
+    made: Arc<Made>,
 }
 
 static NULL: Value = Value::Null;
@@ -104,11 +130,6 @@ static NULL: Value = Value::Null;
 impl<'a> CallScope<'a> {
     /// The scope of a call that belongs to no uniform call.
     pub(super) fn bare(connection: &'a Connection) -> Self {
-        let mut random = [0_u8; 8];
-        // Without randomness the name is merely less unlikely to be taken.
-        if getrandom::fill(&mut random).is_err() {
-            random = connection.instance_id.to_be_bytes();
-        }
         Self {
             connection,
             path: &[],
@@ -136,8 +157,7 @@ impl<'a> CallScope<'a> {
             folder: Map::new(),
             reference: None,
             open: None,
-            unique: Value::String(hex::encode(random)),
-            now: Value::String(time::rfc3339(chrono::Utc::now())),
+            made: Arc::default(),
         }
     }
 
@@ -193,8 +213,8 @@ impl Scope for CallScope<'_> {
             Root::Parts => Some(Cow::Borrowed(&self.parts)),
             Root::Folder => self.folder.get(key).map(Cow::Borrowed),
             Root::Ref => self.reference.as_ref().map(Cow::Borrowed),
-            Root::Unique => Some(Cow::Borrowed(&self.unique)),
-            Root::Now => Some(Cow::Borrowed(&self.now)),
+            Root::Unique => Some(Cow::Borrowed(self.made.unique(self.connection.instance_id))),
+            Root::Now => Some(Cow::Borrowed(self.made.now())),
         }
     }
 

@@ -24,21 +24,31 @@ use crate::error::{Error, Kind, Result};
 pub async fn collect(mut body: ByteStream, limit: usize, deadline: Instant) -> Result<Bytes> {
     let late = || Error::new(Kind::ProviderTimeout, "The provider did not finish its answer in time");
     let read = async {
+        // What comes in one piece is not copied.
+        let mut first = Bytes::new();
         let mut whole = BytesMut::new();
         while let Some(chunk) = body.next().await {
             let chunk = chunk.map_err(|error| match error.kind() {
                 io::ErrorKind::TimedOut => late().with_source(error),
                 _ => Error::new(Kind::ProviderUnreachable, "The provider's answer broke off").with_source(error),
             })?;
-            if chunk.len() > limit.saturating_sub(whole.len()) {
+            if chunk.len() > limit.saturating_sub(first.len().max(whole.len())) {
                 return Err(Error::new(
                     Kind::ProviderFailed,
                     format!("The provider's answer is larger than the limit of {limit} bytes"),
                 ));
             }
+            if first.is_empty() {
+                first = chunk;
+                continue;
+            }
+            if whole.is_empty() {
+                whole.reserve((first.len() + chunk.len()) * 2);
+                whole.extend_from_slice(&first);
+            }
             whole.extend_from_slice(&chunk);
         }
-        Ok(whole.freeze())
+        Ok(if whole.is_empty() { first } else { whole.freeze() })
     };
     match tokio::time::timeout_at(deadline, read).await {
         Ok(result) => result,

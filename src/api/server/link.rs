@@ -1,7 +1,7 @@
 //! A connection with deadlines: for the head of a request, for silence between requests, for a stalled answer.
 
 use std::{
-    io,
+    fmt, io,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
@@ -9,12 +9,11 @@ use std::{
 };
 
 use hyper::Version;
+use metrics::Gauge;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep},
 };
-
-use crate::telemetry::metric;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
@@ -40,12 +39,22 @@ struct State {
 }
 
 /// The calls of one connection, counted.
-#[derive(Debug, Clone)]
-pub(super) struct Calls(Arc<Mutex<State>>);
+#[derive(Clone)]
+pub(super) struct Calls {
+    state: Arc<Mutex<State>>,
+    /// The calls in flight of all connections.
+    gauge: Gauge,
+}
+
+impl fmt::Debug for Calls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Calls").field("state", &self.state).finish_non_exhaustive()
+    }
+}
 
 impl Calls {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A call begins: its head is complete.
@@ -55,7 +64,7 @@ impl Calls {
         state.head_since = None;
         state.multiplexed = version == Version::HTTP_2;
         drop(state);
-        metrics::gauge!(metric::HTTP_IN_FLIGHT).increment(1.0);
+        self.gauge.increment(1.0);
         Call(self.clone())
     }
 }
@@ -74,7 +83,7 @@ impl Drop for Call {
         if let Some(reader) = reader {
             reader.wake();
         }
-        metrics::gauge!(metric::HTTP_IN_FLIGHT).decrement(1.0);
+        self.0.gauge.decrement(1.0);
     }
 }
 
@@ -89,10 +98,11 @@ pub(super) struct Link<S> {
 }
 
 impl<S> Link<S> {
-    pub(super) fn new(stream: S, limits: Limits) -> (Self, Calls) {
+    /// `gauge` counts the calls in flight.
+    pub(super) fn new(stream: S, limits: Limits, gauge: Gauge) -> (Self, Calls) {
         let now = Instant::now();
         let state = State { in_flight: 0, multiplexed: false, head_since: Some(now), idle_since: now, reader: None };
-        let calls = Calls(Arc::new(Mutex::new(state)));
+        let calls = Calls { state: Arc::new(Mutex::new(state)), gauge };
         let read_timer = Box::pin(tokio::time::sleep_until(now + limits.header));
         (Self { stream, calls: calls.clone(), limits, read_timer, write_timer: None }, calls)
     }
@@ -142,13 +152,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for Link<S> {
             return polled;
         }
         let Some(deadline) = self.read_deadline(cx.waker()) else { return Poll::Pending };
-        if self.read_timer.deadline() != deadline {
+        // A timer that is set too early only fires in vain, and is moved then: moving it with every call costs more.
+        if self.read_timer.deadline() > deadline {
             self.read_timer.as_mut().reset(deadline);
         }
-        match self.read_timer.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-            Poll::Pending => Poll::Pending,
+        while self.read_timer.as_mut().poll(cx).is_ready() {
+            if Instant::now() >= deadline {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            self.read_timer.as_mut().reset(deadline);
         }
+        Poll::Pending
     }
 }
 
@@ -194,7 +208,7 @@ mod tests {
     async fn a_silent_connection_gets_the_header_deadline_at_first_and_the_idle_one_between_calls() {
         let (mut far, near) = duplex(64);
         far.write_all(b"head").await.unwrap();
-        let (mut link, calls) = Link::new(near, LIMITS);
+        let (mut link, calls) = Link::new(near, LIMITS, Gauge::noop());
         link.read_exact(&mut [0; 4]).await.unwrap();
         let started = Instant::now();
         assert_eq!(link.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
@@ -207,7 +221,7 @@ mod tests {
     #[tokio::test]
     async fn a_dripped_head_is_cut_off() {
         let (mut far, near) = duplex(64);
-        let (mut link, calls) = Link::new(near, LIMITS);
+        let (mut link, calls) = Link::new(near, LIMITS, Gauge::noop());
         drop(calls.begin(Version::HTTP_11));
         let dripping = async {
             // Never silent for as long as the idle deadline, and without an end.
@@ -232,7 +246,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_hurries_a_call_in_flight_and_its_end_starts_the_idle_deadline() {
         let (_far, near) = duplex(64);
-        let (mut link, calls) = Link::new(near, LIMITS);
+        let (mut link, calls) = Link::new(near, LIMITS, Gauge::noop());
         let call = calls.begin(Version::HTTP_11);
         let patient = tokio::time::timeout(4 * LIMITS.idle, link.read_u8()).await;
         assert!(patient.is_err());
@@ -247,7 +261,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_nobody_takes_is_given_up() {
         let (_far, near) = duplex(4);
-        let (mut link, _calls) = Link::new(near, LIMITS);
+        let (mut link, _calls) = Link::new(near, LIMITS, Gauge::noop());
         assert_eq!(link.write_all(b"more than fits").await.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }

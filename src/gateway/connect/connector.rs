@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     Owner,
     change::{apply, captured_keys, events_enabled, put_all, sent_for},
+    connections::Connections,
     credentials::{Fresh, Obtained, Source, Stored},
     draft::{Draft, External, Mode},
     settings::{self, oauth2},
@@ -63,7 +64,7 @@ pub struct Parts {
 
 /// Makes, changes and deletes instances. Cheap to clone.
 #[derive(Clone)]
-pub struct Connector(pub(super) Arc<Parts>);
+pub struct Connector(pub(super) Arc<Parts>, Arc<Connections>);
 
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -81,7 +82,7 @@ impl Connector {
             let directory = Arc::clone(&directory);
             tracker.spawn(async move { directory.forget(id).await });
         });
-        Self(Arc::new(parts))
+        Self(Arc::new(parts), Arc::new(Connections::new()))
     }
 
     /// The element with this key or number.
@@ -105,11 +106,19 @@ impl Connector {
         settings::inherited(element, &self.0.config)
     }
 
-    /// All that a call through `record` needs.
+    /// All that a call through `record` needs; the same one as long as element and record are the same.
     ///
     /// # Errors
     /// Those of [`settings::oauth2`].
-    pub fn connection(&self, element: &Element, record: &InstanceRecord) -> Result<Connection> {
+    pub fn connection(&self, element: &Arc<Element>, record: &Arc<InstanceRecord>) -> Result<Arc<Connection>> {
+        self.1.of(element, record, || self.connect(element, record))
+    }
+
+    /// [`Connector::connection`], made anew.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn connect(&self, element: &Element, record: &InstanceRecord) -> Result<Connection> {
         let effective = self.effective(element, record);
         let credentials: Arc<dyn Credentials> = match settings::chosen(element, &effective).1 {
             Authentication::OAuth2(_) => Arc::new(Stored {
@@ -345,6 +354,7 @@ impl Connector {
     async fn changed(&self, id: i64) {
         self.0.directory.forget(id).await;
         self.0.grants.forget(id);
+        self.1.forget(id);
         self.0.probe.forget(id);
     }
 

@@ -74,7 +74,7 @@ pub(super) fn prepared(
     };
     // No page token of an example ever leaves the process.
     let sealer = Sealer::new(&[0; 32]);
-    invoke::prepare(&sealer, Call { head, body }, &resolved, Arc::clone(operation))
+    invoke::prepare(&sealer, Call { head, body, resolved: None }, &resolved, Arc::clone(operation))
 }
 
 fn instance(element: &Element, connection: &Connection) -> InstanceRecord {

@@ -1,0 +1,92 @@
+//! A comparison: every program in turn, the order turned round every second time, medians over the rounds.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{
+    Outcome,
+    driver::{self, Load, Measured},
+    process::Process,
+    wire::Wire,
+};
+
+/// A program under test and what it is sent.
+pub struct Contender<'p> {
+    pub name: &'static str,
+    pub process: &'p Process,
+    pub load: Load,
+    /// Whether the body of an answer is right.
+    pub right: Box<dyn Fn(&[u8]) -> bool + Send + Sync>,
+}
+
+/// One program's medians.
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub name: &'static str,
+    pub connections: usize,
+    pub cpu_us: f64,
+    pub per_second: f64,
+    pub p50_us: f64,
+    pub p99_us: f64,
+    pub resident: f64,
+    /// CPU per request over that of each program in the same round.
+    pub ratio: BTreeMap<&'static str, f64>,
+}
+
+/// Sends every request of every contender once and looks at the answers.
+pub async fn verify(contenders: &[Contender<'_>]) -> Outcome<()> {
+    for contender in contenders {
+        let mut wire = Wire::open(contender.load.address).await?;
+        for request in contender.load.requests.iter() {
+            let reply = wire.call(request).await?;
+            if reply.status != contender.load.status || !(contender.right)(wire.body(reply)) {
+                let body = String::from_utf8_lossy(wire.body(reply)).chars().take(600).collect::<String>();
+                return Err(format!("{} answers wrongly ({}): {body}", contender.name, reply.status).into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Measures all contenders at one number of connections.
+pub async fn run(contenders: &[Contender<'_>], connections: usize, rounds: usize, time: Duration) -> Outcome<Vec<Row>> {
+    let mut all: Vec<Vec<Measured>> = vec![Vec::new(); contenders.len()];
+    for round in 0..rounds {
+        let mut order: Vec<usize> = (0..contenders.len()).collect();
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        for at in order {
+            let contender = &contenders[at];
+            all[at].push(driver::closed(&contender.load, connections, time, contender.process).await?);
+        }
+    }
+    let of = |at: usize, field: fn(&Measured) -> f64| median(all[at].iter().map(field).collect());
+    let ratio = |at: usize, base: usize| {
+        median(all[at].iter().zip(&all[base]).map(|(own, base)| own.cpu_us / base.cpu_us.max(1e-9)).collect())
+    };
+    Ok(contenders
+        .iter()
+        .enumerate()
+        .map(|(at, contender)| Row {
+            name: contender.name,
+            connections,
+            cpu_us: of(at, |m| m.cpu_us),
+            per_second: of(at, |m| m.per_second),
+            p50_us: of(at, |m| m.p50_us),
+            p99_us: of(at, |m| m.p99_us),
+            resident: of(at, |m| m.resident as f64),
+            ratio: contenders.iter().enumerate().map(|(base, other)| (other.name, ratio(at, base))).collect(),
+        })
+        .collect())
+}
+
+/// The middle of the values.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    let half = values.len() / 2;
+    match values.len() {
+        0 => 0.0,
+        n if n % 2 == 0 => f64::midpoint(values[half - 1], values[half]),
+        _ => values[half],
+    }
+}

@@ -1,0 +1,92 @@
+//! Whether a request costs more when there is more: instances in the store, elements in the catalog.
+
+use std::{fs, path::Path, sync::Arc};
+
+use super::super::{
+    Outcome,
+    driver::{self, Load},
+    report::{self, Target},
+    rig::{Rig, mappings},
+    rounds::median,
+    served::{Kind, Setting, requests},
+};
+
+/// Instances that are called, however many there are.
+const CALLED: usize = 1_000;
+const FEW_INSTANCES: usize = 1_000;
+const MANY_ELEMENTS: usize = 200;
+const PATH: &str = "/hubs/crm/contacts/512";
+
+async fn cost(rig: &Rig, setting: &Setting, tokens: &[String]) -> Outcome<Vec<f64>> {
+    let hubgate = setting.start().await?;
+    let load =
+        Load { address: hubgate.address, requests: Arc::new(requests(tokens, "GET", PATH, &[], &[])), status: 200 };
+    let mut costs = Vec::new();
+    for _ in 0..rig.options.rounds {
+        costs.push(driver::closed(&load, 64, rig.options.seconds, &hubgate.process).await?.cpu_us);
+    }
+    Ok(costs)
+}
+
+/// The bench's mapping files, and its element again under other names.
+fn multiplied(to: &Path) -> Outcome<()> {
+    let from = mappings().join("elements");
+    for entry in fs::read_dir(&from)? {
+        copy(&entry?.path(), &to.join("elements"))?;
+    }
+    for n in 0..MANY_ELEMENTS {
+        let dir = to.join("elements").join(format!("bench{n:03}"));
+        fs::create_dir_all(&dir)?;
+        for name in ["element.json", "contacts.json"] {
+            let text = fs::read_to_string(from.join("benchcrm").join(name))?;
+            let text = text.replace("\"id\": 9901", &format!("\"id\": {}", 20_000 + n));
+            fs::write(dir.join(name), text.replace("\"key\": \"benchcrm\"", &format!("\"key\": \"bench{n:03}\"")))?;
+        }
+    }
+    Ok(())
+}
+
+fn copy(folder: &Path, to: &Path) -> Outcome<()> {
+    let to = to.join(folder.file_name().ok_or("a folder without a name")?);
+    fs::create_dir_all(&to)?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.path().is_file() {
+            fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
+}
+
+pub async fn run(rig: &Rig) -> Outcome<Vec<Target>> {
+    let few = rig.setting("few");
+    fs::create_dir_all(&few.home)?;
+    let few_tokens = super::many::fill(&few, FEW_INSTANCES).await?;
+    let many = rig.setting("many");
+    let many_tokens = if many.home.join("tokens").exists() {
+        fs::read_to_string(many.home.join("tokens"))?.lines().map(str::to_owned).collect()
+    } else {
+        fs::create_dir_all(&many.home)?;
+        super::many::fill(&many, rig.options.instances).await?
+    };
+    let spread: Vec<String> =
+        (0..CALLED).map(|n| many_tokens[n * (many_tokens.len() / CALLED).max(1) % many_tokens.len()].clone()).collect();
+    let crowded = Setting { mappings: rig.home.path().join("many-elements"), ..rig.setting("crowded") };
+    multiplied(&crowded.mappings)?;
+    let crowded_tokens = {
+        let hubgate = crowded.start().await?;
+        hubgate.instances("benchcrm", CALLED, Kind::default()).await?
+    };
+    let base = median(cost(rig, &few, &few_tokens).await?);
+    let instances = median(cost(rig, &many, &spread).await?);
+    let elements = median(cost(rig, &crowded, &crowded_tokens).await?);
+    report::heading("Growth: CPU per request, 64 connections over 1000 instances");
+    println!("| | CPU µs/request |\n|---|---:|");
+    println!("| {FEW_INSTANCES} instances, the shipped elements and two | {base:.1} |");
+    println!("| {} instances | {instances:.1} |", many_tokens.len());
+    println!("| {MANY_ELEMENTS} elements more | {elements:.1} |");
+    Ok(vec![
+        Target::most(format!("growth to {} instances", many_tokens.len()), instances / base, 1.1, 1.1, "×"),
+        Target::most(format!("growth by {MANY_ELEMENTS} elements"), elements / base, 1.1, 1.1, "×"),
+    ])
+}
