@@ -17,6 +17,7 @@ pub mod call;
 pub mod element;
 pub mod filtering;
 pub mod hub;
+pub mod ids;
 mod lines;
 pub mod load;
 pub mod operation;
@@ -35,6 +36,7 @@ pub use authentication::{Authentication, Authentications, OAuth2Spec};
 pub use call::{Call, ErrorRule};
 pub use element::{ConfigurationEntry, HostSpec, Identity};
 pub use hub::{Hub, HubOperation};
+pub use ids::Ids;
 pub use operation::{Operation, Step};
 pub use parents::Relation;
 pub use read::Problem;
@@ -83,6 +85,8 @@ pub struct Element {
     pub operations: BTreeMap<String, Arc<Operation>>,
     /// What it cannot do, with the reasons.
     pub unsupported: Unsupported,
+    /// When two of its ids name the same record.
+    pub ids: Ids,
     /// How its records belong to parents, by resource.
     pub relations: BTreeMap<String, parents::Relations>,
     /// Its field lines by resource.

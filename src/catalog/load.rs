@@ -14,6 +14,7 @@ use super::{
     element::Identity,
     filtering::read_filtering,
     hub::Hub,
+    ids::Ids,
     lines,
     operation::{self, Context, Operation, read_paging, read_step},
     parents::{self, Relations},
@@ -220,6 +221,7 @@ const ELEMENT_KEYS: &[&str] = &[
     "paging",
     "filtering",
     "clearing",
+    "ids",
     "unsupported",
     "patterns",
     "probe",
@@ -264,6 +266,7 @@ fn read_element(folder: &str, files: &FileSet, catalog: &Catalog, problems: &Pro
         error_message: read_paths(&node, "errorMessage"),
         error_code: read_paths(&node, "errorCode"),
         quota: node.get("quota").and_then(|place| Quota::read(&place)),
+        ids: node.get("ids").and_then(|place| Ids::read(&place)).unwrap_or_default(),
         addressing: node.get("addressing").and_then(|place| Addressing::read(&place, &plans)),
         lookups: node.get("lookups").map_or_else(Vec::new, |list| {
             list.items().iter().enumerate().filter_map(|(index, step)| read_step(step, index)).collect()
