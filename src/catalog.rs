@@ -57,6 +57,8 @@ pub struct Describe {
     pub plan: Plan,
     /// What an item of that list looks like when the account made the object itself.
     pub made_by_account: Option<Match>,
+    /// What tells the choices of fields, where that call does not; each finds a list, or what a later one needs.
+    pub choices: Vec<Step>,
     /// Objects that the list does not tell of.
     pub further_objects: Vec<String>,
     /// Fields that every account has and the call does not tell of, by object: name and type.
