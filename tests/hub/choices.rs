@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::support::{Gateway, Reply, client, send};
+use super::support::{Gateway, Reply, send};
 
 /// Element, choice, configuration, and the entry that is proved.
 type Choice = (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str);
@@ -39,41 +39,5 @@ async fn keys_and_passwords_connect_without_consent() {
         let token = format!("Element {}", made["token"].as_str().unwrap());
         let read = hub.bare(Method::GET, "/hubs/crm/contacts?pageSize=2").header("Authorization", token);
         assert!(!send(read).await.expect(200).list().is_empty(), "{element}");
-    }
-}
-
-#[tokio::test]
-async fn an_app_connects_by_consent_where_a_key_is_usual() {
-    let hub = Gateway::demo();
-    let asked = hub.platform(Method::GET, "/elements/closeio/oauth/url?authentication.type=oauth2&state=x");
-    let consent = send(asked).await.expect(200).body["oauthUrl"].clone();
-    let mut consent = url::Url::parse(consent.as_str().unwrap()).unwrap();
-    consent.query_pairs_mut().append_pair("_decision", "allow");
-    let back = client().get(consent).send().await.unwrap();
-    let back = url::Url::parse(back.headers()["location"].to_str().unwrap()).unwrap();
-    let (_, code) = back.query_pairs().find(|(name, _)| name == "code").unwrap();
-    let body = json!({"name": "by consent", "element": {"key": "closeio"},
-        "configuration": {"authentication.type": "oauth2"}, "providerData": {"code": code}});
-    let made = send(hub.platform(Method::POST, "/instances").json(&body)).await.expect(200).body;
-    let token = format!("Element {}", made["token"].as_str().unwrap());
-    let read = || send(hub.bare(Method::GET, "/hubs/crm/contacts?pageSize=2").header("Authorization", &token));
-    assert!(!read().await.expect(200).list().is_empty());
-
-    // Twice: the refresh token is another one after each refresh.
-    for _ in 0..2 {
-        hub.control("closeio", Method::POST, "/tokens/expire", &json!({})).await;
-        assert!(!read().await.expect(200).list().is_empty());
-    }
-    send(hub.platform(Method::DELETE, &format!("/instances/{}", made["id"]))).await.expect(200);
-    // The caller need not wait for it.
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    loop {
-        let log = hub.control("closeio", Method::GET, "/log", &Value::Null).await;
-        let revoked = |call: &&Value| call["path"] == "/oauth2/revoke/";
-        if let Some(call) = log["calls"].as_array().unwrap().iter().find(revoked) {
-            assert_eq!(call["status"], 200, "{call}");
-            break;
-        }
-        assert!(std::time::Instant::now() < until, "the tokens are not given back");
     }
 }
