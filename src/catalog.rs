@@ -17,6 +17,7 @@ pub mod call;
 pub mod element;
 pub mod filtering;
 pub mod hub;
+pub mod ids;
 mod lines;
 pub mod load;
 pub mod operation;
@@ -36,6 +37,7 @@ pub use authentication::{Authentication, Authentications, OAuth2Spec};
 pub use call::{Call, ErrorRule};
 pub use element::{ConfigurationEntry, HostSpec, Identity};
 pub use hub::{Hub, HubOperation};
+pub use ids::Ids;
 pub use operation::{Operation, Step};
 pub use parents::Relation;
 pub use read::Problem;
@@ -56,6 +58,8 @@ pub struct Describe {
     pub plan: Plan,
     /// What an item of that list looks like when the account made the object itself.
     pub made_by_account: Option<Match>,
+    /// What tells the choices of fields, where that call does not; each finds a list, or what a later one needs.
+    pub choices: Vec<Step>,
     /// Objects that the list does not tell of.
     pub further_objects: Vec<String>,
     /// Fields that every account has and the call does not tell of, by object: name and type.
@@ -84,6 +88,8 @@ pub struct Element {
     pub operations: BTreeMap<String, Arc<Operation>>,
     /// What it cannot do, with the reasons.
     pub unsupported: Unsupported,
+    /// When two of its ids name the same record.
+    pub ids: Ids,
     /// How its records belong to parents, by resource.
     pub relations: BTreeMap<String, parents::Relations>,
     /// Its field lines by resource.

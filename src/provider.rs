@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use crate::{
-    catalog::{Element, Operation, Relation},
+    catalog::{Element, Ids, Operation, Relation},
     error::Result,
     grant::OAuth1,
     query::{Expr, Order},
@@ -146,6 +146,8 @@ pub struct Parent {
     pub name: String,
     /// Its id.
     pub id: String,
+    /// How its ids compare.
+    pub ids: Ids,
 }
 
 /// One uniform call, validated.

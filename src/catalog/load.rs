@@ -14,8 +14,9 @@ use super::{
     element::Identity,
     filtering::read_filtering,
     hub::Hub,
+    ids::Ids,
     lines,
-    operation::{self, Context, Operation, read_paging, read_step},
+    operation::{self, Context, Operation, Step, read_paging, read_step},
     parents::{self, Relations},
     quota::Quota,
     read::{Node, Problem, Problems, nearest},
@@ -221,6 +222,7 @@ const ELEMENT_KEYS: &[&str] = &[
     "paging",
     "filtering",
     "clearing",
+    "ids",
     "unsupported",
     "patterns",
     "probe",
@@ -266,10 +268,9 @@ fn read_element(folder: &str, files: &FileSet, catalog: &Catalog, problems: &Pro
         error_message: read_paths(&node, "errorMessage"),
         error_code: read_paths(&node, "errorCode"),
         quota: node.get("quota").and_then(|place| Quota::read(&place)),
+        ids: node.get("ids").and_then(|place| Ids::read(&place)).unwrap_or_default(),
         addressing: node.get("addressing").and_then(|place| Addressing::read(&place, &plans)),
-        lookups: node.get("lookups").map_or_else(Vec::new, |list| {
-            list.items().iter().enumerate().filter_map(|(index, step)| read_step(step, index)).collect()
-        }),
+        lookups: read_lookups(&node, "lookups"),
         probe: node.get("probe").and_then(|place| Call::read(&place, &[])),
         describe: node.get("describe").and_then(|place| read_describe(&place)),
         examples: read_examples(&node, files, problems),
@@ -288,6 +289,12 @@ fn read_element(folder: &str, files: &FileSet, catalog: &Catalog, problems: &Pro
 fn read_vocabulary(node: &Node<'_>) -> Option<Vocabulary> {
     node.object(&["namespaces", "lists"])?;
     Some(Vocabulary { namespaces: node.text_map("namespaces"), lists: node.texts("lists").into_iter().collect() })
+}
+
+fn read_lookups(node: &Node<'_>, key: &str) -> Vec<Step> {
+    node.get(key).map_or_else(Vec::new, |list| {
+        list.items().iter().enumerate().filter_map(|(index, step)| read_step(step, index)).collect()
+    })
 }
 
 fn read_paths(node: &Node<'_>, key: &str) -> Vec<Path> {
@@ -376,7 +383,7 @@ fn check_hosts(node: &Node<'_>, identity: &Identity, operations: &Operations) {
 }
 
 fn read_describe(node: &Node<'_>) -> Option<Describe> {
-    node.object(&["objects", "names", "customObjects", "fields", "lines", "custom", "standard"])?;
+    node.object(&["objects", "names", "customObjects", "fields", "lines", "custom", "standard", "choices"])?;
     let call = |key: &str, extra: &[&str]| node.get(key).and_then(|place| Call::read(&place, extra));
     Some(Describe {
         objects: call("objects", &[]),
@@ -387,6 +394,7 @@ fn read_describe(node: &Node<'_>) -> Option<Describe> {
         fields: call("fields", &[]),
         plan: node.get("lines").map(|lines| lines::read_lines(&lines, None)).unwrap_or_default(),
         made_by_account: node.get("customObjects").and_then(|test| compiled(&test, || Match::compile(test.value))),
+        choices: read_lookups(node, "choices"),
         further_objects: node.texts("custom"),
         standard: node.get("standard").map_or_else(Vec::new, |list| {
             list.members().into_iter().map(|(object, fields)| (object.to_owned(), read_standard(&fields))).collect()

@@ -239,6 +239,8 @@ pub(super) fn check(
         let missing: Vec<String> = resource
             .parents
             .iter()
+            // What the element has none of needs no word.
+            .filter(|parent| hub.resources.get(*parent).is_none_or(|parent| !parent.optional || carried(parent)))
             .filter(|parent| {
                 !told.is_some_and(|told| {
                     told.known.iter().any(|relation| relation.parent == **parent)

@@ -149,7 +149,7 @@ fn parent(resolved: &Resolved) -> Option<Parent> {
     let named = |wanted: &str| resolved.names.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
     let (name, id) = (named(PARENT)?, named(PARENT_ID)?);
     let relation = resolved.element.relation(&resolved.operation.resource, &name).ok()?;
-    Some(Parent { relation: Arc::clone(relation), name, id })
+    Some(Parent { relation: Arc::clone(relation), name, id, ids: resolved.element.ids })
 }
 
 fn unparsed(parameter: &str, error: &query::ParseError) -> Error {

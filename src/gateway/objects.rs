@@ -112,7 +112,7 @@ impl Gateway {
         let (element, connection) = self.connected(call)?;
         describe_of(&element)?;
         let (object, plan) = object_of(&element, name);
-        let fields = self.engine.describe(&element, &connection, &object, call.deadline).await?;
+        let fields = self.engine.describe_whole(&element, &connection, &object, call.deadline).await?;
         if fields.is_empty() {
             return Err(Error::not_found(format!("No metadata found for the object `{name}`")));
         }

@@ -10,7 +10,7 @@ pub use self::{
     ends::Ends,
     paths::{decode_path_id, parent, path_id},
 };
-use super::{ApplyError, CompileError, joined::Joined, time};
+use super::{ApplyError, CompileError, Path, joined::Joined, time};
 
 /// A compiled conversion between the provider's value and the uniform one.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +89,8 @@ pub enum Codec {
     Chain(Vec<Codec>),
     /// A path that the provider does not tell: the gateway makes it, by reading the folders above (read only).
     Ancestors,
+    /// A list ↔ for each of its items an object of these members, by path (read only).
+    Each(Vec<(String, Path)>),
     /// A path from a record's ancestors and its own name (read only; the line's path is `$`).
     JoinPath(Box<Joined>),
 }
@@ -121,7 +123,7 @@ pub const WORDS: &[(&str, Codec)] = &[
 ];
 
 const STRUCTURED: &[&str] =
-    &["words", "split", "equals", "constant", "scale", "prefix", "namePart", "between", "around", "joinPath"];
+    &["words", "split", "equals", "constant", "scale", "prefix", "namePart", "between", "around", "each", "joinPath"];
 
 impl Codec {
     /// Compiles a codec: a word, or an object with one of the structured codecs.
@@ -191,6 +193,16 @@ impl Codec {
             },
             "between" => Ends::compile(argument).map(Self::Between).map_err(|error| error.below(word)),
             "around" => Ends::compile(argument).map(Self::Around).map_err(|error| error.below(word)),
+            "each" => {
+                let members = argument.as_object().filter(|members| !members.is_empty()).ok_or_else(|| {
+                    CompileError::new("should be an object from members to their paths in an item").below(word)
+                })?;
+                let path = |(name, source): (&String, &Value)| {
+                    let path = Path::compile(source.as_str().unwrap_or_default());
+                    path.map(|path| (name.clone(), path)).map_err(|error| error.below(name).below(word))
+                };
+                members.iter().map(path).collect::<Result<_, _>>().map(Self::Each)
+            }
             "namePart" => match argument.as_str() {
                 Some("first") => Ok(Self::NamePart { last: false }),
                 Some("last") => Ok(Self::NamePart { last: true }),
@@ -216,6 +228,7 @@ impl Codec {
                 | Self::MediaType
                 | Self::Extension
                 | Self::Ancestors
+                | Self::Each(_)
                 | Self::JoinPath(_)
                 | Self::KeyPath
                 | Self::PathName
@@ -307,6 +320,13 @@ impl Codec {
             Self::Chain(codecs) => codecs.iter().try_fold(value.clone(), |value, codec| codec.read(&value)),
             // What is above a record is not in it.
             Self::Ancestors => None,
+            Self::Each(members) => {
+                let item = |item: &Value| {
+                    let told = |(name, path): &(String, Path)| Some((name.clone(), path.get(item)?.clone()));
+                    Value::Object(members.iter().filter_map(told).collect())
+                };
+                Some(Value::Array(value.as_array()?.iter().map(item).collect()))
+            }
             Self::JoinPath(joined) => joined.read(value),
         }
     }
@@ -419,6 +439,7 @@ impl Codec {
             | Self::PathName
             | Self::Chain(_)
             | Self::Ancestors
+            | Self::Each(_)
             | Self::JoinPath(_) => Err(ApplyError::new("cannot be written")),
         }
     }

@@ -12,6 +12,9 @@ use crate::{
     mapping::codec::scalar_text,
 };
 
+/// The member of a field's description that lists its choices.
+const CHOICES: &str = "picklistValues";
+
 /// One field of an object, as the provider describes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FieldDescription {
@@ -47,7 +50,7 @@ impl FieldDescription {
 
     /// Whether its values are a list of choices.
     pub(super) fn is_choice(&self) -> bool {
-        self.record.get("picklistValues").and_then(Value::as_array).is_some_and(|choices| !choices.is_empty())
+        self.record.get(CHOICES).and_then(Value::as_array).is_some_and(|choices| !choices.is_empty())
     }
 }
 
@@ -80,6 +83,38 @@ impl Engine {
             self.descriptions.insert(key, Arc::clone(&fields));
         }
         Ok(fields)
+    }
+
+    /// [`Self::describe`], with the choices of fields that further calls tell.
+    ///
+    /// # Errors
+    /// What the provider said.
+    pub async fn describe_whole(
+        &self,
+        element: &Element,
+        connection: &Connection,
+        object: &str,
+        deadline: Instant,
+    ) -> Result<Arc<Vec<FieldDescription>>> {
+        let fields = self.describe(element, connection, object, deadline).await?;
+        let further = element.describe.as_ref().filter(|describe| !describe.choices.is_empty() && !fields.is_empty());
+        let Some(describe) = further else { return Ok(fields) };
+        let mut scope = CallScope::bare(connection);
+        scope.object = Some(Value::String(object.to_owned()));
+        let mut fields = fields.to_vec();
+        for step in &describe.choices {
+            let found = self.found(element, connection, step, &scope, deadline).await?;
+            for item in found.as_array().into_iter().flatten() {
+                let told = describe.plan.read(item, false, true);
+                let name = told.get("vendorPath").and_then(Value::as_str);
+                let field = fields.iter_mut().find(|field| Some(field.name.as_str()) == name);
+                if let (Some(field), Some(choices)) = (field, told.get(CHOICES)) {
+                    field.record.insert(CHOICES.to_owned(), choices.clone());
+                }
+            }
+            scope.lookup.insert(step.name.clone(), found);
+        }
+        Ok(Arc::new(fields))
     }
 
     /// The fields of `object`, where nobody has to be asked; else the call that asks, and what is known without it.

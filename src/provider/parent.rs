@@ -11,7 +11,7 @@ use super::{
     scope::CallScope,
 };
 use crate::{
-    catalog::{Element, hub::AnswerKind, parents::Told, routes::PARENT_ID},
+    catalog::{Element, Ids, hub::AnswerKind, parents::Told, routes::PARENT_ID},
     error::{Error, Result},
     mapping::{Path, ValueTemplate, codec::scalar_text},
 };
@@ -21,6 +21,8 @@ use crate::{
 pub(super) struct Bound {
     /// The parent's id.
     pub(super) id: String,
+    /// How ids compare.
+    ids: Ids,
     /// Where a record tells it.
     pub(super) path: Option<Path>,
     /// What the provider's query language calls it.
@@ -37,7 +39,7 @@ impl Bound {
     /// Whether the provider's `record` belongs to the parent.
     pub(super) fn holds(&self, record: &Value) -> bool {
         let told = self.path.as_ref().map(|path| path.all(record)).unwrap_or_default();
-        told.into_iter().filter_map(scalar_text).any(|id| id.eq_ignore_ascii_case(&self.id))
+        told.into_iter().filter_map(scalar_text).any(|id| self.ids.same(&id, &self.id))
     }
 
     /// Whether a record that is found has to be held against the parent before (`get`: after) it is touched.
@@ -82,7 +84,7 @@ pub(super) fn told_once<'b>(
     let (Some(parent), Some(told)) = (&invocation.parent, body.get(PARENT_ID).filter(|_| !invocation.native)) else {
         return Ok(Cow::Borrowed(body));
     };
-    if told.as_str().is_some_and(|told| told != parent.id) {
+    if told.as_str().is_some_and(|told| !parent.ids.same(told, &parent.id)) {
         return Err(Error::bad_request("The body names another parent than the path")
             .with_detail("/parentId", "leave it out, or use the id in the path"));
     }
@@ -107,6 +109,7 @@ pub(super) fn bind(
     let relation = &parent.relation;
     let mut bound = Bound {
         id: parent.id.clone(),
+        ids: parent.ids,
         path: None,
         column: None,
         in_record: relation.read.is_none(),

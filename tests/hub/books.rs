@@ -45,6 +45,23 @@ async fn an_invoice_is_written_changed_and_deleted() {
 }
 
 #[tokio::test]
+async fn metadata_tells_the_choices_of_fields() {
+    let hub = Gateway::demo();
+    for (object, field, value, label) in [
+        ("leads", "leadsourcecode", 8, "Web"),
+        ("accounts", "industrycode", 7, "Consulting"),
+        ("tasks", "statuscode", 5, "Completed"),
+        ("tasks", "statecode", 0, "Open"),
+    ] {
+        let told = hub.get("dynamicscrmadfs", &format!("/hubs/crm/objects/{object}/metadata")).await.expect(200).body;
+        let fields = told["fields"].as_array().unwrap();
+        let field = fields.iter().find(|known| known["vendorPath"] == field).unwrap();
+        let choices = field["picklistValues"].as_array().unwrap_or_else(|| panic!("no choices: {field}"));
+        assert!(choices.contains(&json!({"label": label, "value": value})), "{object}: {field}");
+    }
+}
+
+#[tokio::test]
 async fn the_envelope_of_native_records_may_be_sent_or_left_out() {
     let hub = Gateway::demo();
     let org = "dynamicscrmadfs";

@@ -195,3 +195,25 @@ async fn any_object_has_its_children() {
         assert!([400, 404].contains(&unrelated.status.as_u16()), "{element}: {}", unrelated.body);
     }
 }
+
+#[tokio::test]
+async fn the_short_form_of_an_id_names_the_same_parent() {
+    let hub = Gateway::demo();
+    let accounts = hub.get("sfdc", "/accounts?pageSize=2").await.expect(200);
+    let [own, other] = [0, 1].map(|index| accounts.list()[index]["id"].as_str().unwrap());
+    let short = own.get(..15).unwrap();
+    let body = json!({"title": "Short", "body": "Short", "parentId": own});
+    let note = hub.json("sfdc", Method::POST, &format!("/accounts/{short}/notes"), &body).await.expect(200).body;
+    assert_eq!(note["parentId"], own, "{note}");
+    let id = note["id"].as_str().unwrap();
+    let list = hub.get("sfdc", &format!("/accounts/{short}/notes")).await.expect(200);
+    assert!(ids(list.list()).contains(&id), "{}", list.body);
+    for form in [short, own, &own.to_lowercase()] {
+        let read = hub.get("sfdc", &format!("/accounts/{form}/notes/{id}")).await.expect(200).body;
+        assert_eq!(read["id"], id, "{form}");
+    }
+    hub.get("sfdc", &format!("/accounts/{}/notes/{id}", other.get(..15).unwrap())).await.expect(404);
+    let change = json!({"title": "Changed"});
+    hub.json("sfdc", Method::PATCH, &format!("/accounts/{short}/notes/{id}"), &change).await.expect(200);
+    hub.delete("sfdc", &format!("/accounts/{short}/notes/{id}")).await.expect(200);
+}

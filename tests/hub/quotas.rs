@@ -93,3 +93,21 @@ async fn budgets_are_told_in_one_form() {
     // A provider that reports no budget is not spoken for.
     assert_eq!(hub.get("box", probe("box")).await.expect(200).header("ratelimit"), "");
 }
+
+#[tokio::test]
+async fn a_quota_told_with_403_is_waited_for_and_a_plain_403_is_not() {
+    let hub = Gateway::demo();
+    let (drive, path) = ("googledrive", "/hubs/documents/storage");
+    hub.get(drive, path).await.expect(200);
+    // The body tells the quota; there is no header.
+    let over = json!({"status": 403, "retry_after": 1, "times": 1});
+    hub.control(drive, Method::POST, "/faults", &over).await;
+    hub.get(drive, path).await.expect(200);
+    let counters = hub.control(drive, Method::GET, "/counters", &json!(null)).await;
+    assert_eq!(counters["statuses"]["403"], 1, "{counters}");
+
+    hub.control(drive, Method::POST, "/faults", &json!({"status": 403, "times": 1})).await;
+    assert_eq!(hub.get(drive, path).await.expect(403).body["code"], "forbidden");
+    let counters = hub.control(drive, Method::GET, "/counters", &json!(null)).await;
+    assert_eq!(counters["statuses"]["403"], 2, "made once: {counters}");
+}

@@ -1,5 +1,7 @@
 //! The Web API: which path and method does what.
 
+mod lists;
+
 use std::sync::{Arc, Mutex};
 
 use axum::{
@@ -60,6 +62,7 @@ pub(super) async fn data(
         org: &org,
         method: &method,
         query: &query,
+        path: uri.path(),
         headers: &headers,
         body: &body,
         user: seed::user(access.account),
@@ -72,6 +75,8 @@ struct Call<'a> {
     org: &'a Org,
     method: &'a Method,
     query: &'a Form,
+    /// The path as it came, for the addresses of further pages.
+    path: &'a str,
     headers: &'a HeaderMap,
     body: &'a Bytes,
     user: String,
@@ -124,6 +129,10 @@ impl Call<'_> {
                     ["Attributes", of] => self.read_only(&metadata::attributes(table, Some(of))?),
                     _ => Err(no_segment(path)),
                 }
+            }
+            [list, below] if keyed(list).is_some_and(|(set, _)| set == "lists") => {
+                let id = keyed(list).map(|(_, key)| key.to_lowercase()).unwrap_or_default();
+                self.of_list(&id, below)
             }
             [set] => {
                 let (set, key) = keyed(set).map_or((*set, None), |(set, key)| (set, Some(key)));
@@ -185,7 +194,7 @@ impl Call<'_> {
 
     fn rows(&self, index: usize) -> Result<Response, Failure> {
         match self.method.as_str() {
-            "GET" => self.list(index),
+            "GET" => self.list(index, None),
             "POST" => {
                 self.only_options(&["$select"])?;
                 let body = self.json()?;
@@ -221,7 +230,8 @@ impl Call<'_> {
         Map::from_iter([("@odata.context".to_owned(), context.into())])
     }
 
-    fn list(&self, index: usize) -> Result<Response, Failure> {
+    /// The rows of a table, or those among these.
+    fn list(&self, index: usize, among: Option<&[String]>) -> Result<Response, Failure> {
         self.only_options(&["$select", "$filter", "$orderby", "$top", "$count", "$skiptoken"])?;
         let store = hold(&self.org.store);
         let table = store.table(index).ok_or_else(not_allowed)?;
@@ -229,8 +239,13 @@ impl Call<'_> {
         let test = self.query.get("$filter").map(|text| filter::parse(text, table)).transpose()?;
         let orders =
             self.query.get("$orderby").map(|text| filter::orders(text, table)).transpose()?.unwrap_or_default();
-        let mut found: Vec<&(u64, Row)> =
-            store.rows(table).filter(|(_, row)| test.as_ref().is_none_or(|test| test.holds(row))).collect();
+        let is_among = |row: &Row| {
+            among.is_none_or(|ids| ids.iter().any(|id| row.get(table.key).and_then(Value::as_str) == Some(id)))
+        };
+        let mut found: Vec<&(u64, Row)> = store
+            .rows(table)
+            .filter(|(_, row)| is_among(row) && test.as_ref().is_none_or(|test| test.holds(row)))
+            .collect();
         let value = |row: &Row, name: &str| row.get(name).cloned().unwrap_or_default();
         found.sort_by(|(_, one), (_, other)| {
             let sides = orders.iter().map(|(column, down)| {
@@ -276,7 +291,7 @@ impl Call<'_> {
             let mut link = url::form_urlencoded::Serializer::new(String::new());
             link.extend_pairs(self.query.iter().filter(|(name, _)| name.as_str() != "$skiptoken"));
             link.append_pair("$skiptoken", &cookie);
-            let link = format!("{}{API}/{}?{}", self.org.core.origin, table.set, link.finish());
+            let link = format!("{}{}?{}", self.org.core.origin, self.path, link.finish());
             answer.insert("@odata.nextLink".to_owned(), link.into());
         }
         Ok(http::json(200, &Value::Object(answer)))

@@ -52,19 +52,22 @@ pub(super) fn attributes(table: &Table, of: Option<&str>) -> Result<Value, Failu
     let columns = table.columns.iter();
     let value: Vec<Value> = match of {
         None => columns.map(attribute).collect(),
-        Some("Microsoft.Dynamics.CRM.PicklistAttributeMetadata") => columns
-            .filter(|column| matches!(column.kind, Kind::Choice(_)))
-            .map(|column| {
+        Some(of) => {
+            let kind = of.strip_prefix("Microsoft.Dynamics.CRM.").and_then(|of| of.strip_suffix("AttributeMetadata"));
+            let kind = kind.filter(|kind| matches!(*kind, "Picklist" | "State" | "Status"));
+            let kind = kind.ok_or_else(|| Failure::query(format!("Resource not found for the segment '{of}'.")))?;
+            let with_choices = |column: &Column| {
+                let (Kind::Choice(choices) | Kind::State(choices)) = column.kind else { return None };
                 let mut shown = attribute(column);
-                if let (Some(members), Kind::Choice(choices)) = (shown.as_object_mut(), column.kind) {
-                    let options: Vec<Value> =
-                        choices.iter().map(|(value, name)| json!({"Value": value, "Label": label(name)})).collect();
-                    members.insert("OptionSet".to_owned(), json!({ "Options": options }));
-                }
-                shown
-            })
-            .collect(),
-        Some(other) => return Err(Failure::query(format!("Resource not found for the segment '{other}'."))),
+                let members =
+                    shown.as_object_mut().filter(|members| members.get("AttributeType") == Some(&json!(kind)))?;
+                let options: Vec<Value> =
+                    choices.iter().map(|(value, name)| json!({"Value": value, "Label": label(name)})).collect();
+                members.insert("OptionSet".to_owned(), json!({ "Options": options }));
+                Some(shown)
+            };
+            columns.filter_map(with_choices).collect()
+        }
     };
     Ok(json!({ "value": value }))
 }

@@ -171,6 +171,13 @@ pub(super) fn compute(table: &Table, row: &mut Row, now: DateTime<Utc>) -> Resul
         let message = "You should specify a parent contact or account.";
         return Err(Failure::new(400, "0x80040203", message));
     }
+    if table.name == "list" {
+        if ["listname", "createdfromcode"].iter().any(|name| row.get(*name).is_none_or(Value::is_null)) {
+            let message = "A list needs a name and the type of its members.";
+            return Err(Failure::new(400, "0x80040203", message));
+        }
+        row.entry("membercount").or_insert(json!(0));
+    }
     if table.name == "task" {
         let done = row.get("statecode").and_then(Value::as_i64) == Some(1);
         match (done, row.get("actualend").is_some_and(|end| !end.is_null())) {

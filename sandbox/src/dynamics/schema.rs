@@ -335,6 +335,19 @@ pub(super) fn tables() -> Vec<Table> {
         col("description", "Description", Kind::Memo),
         col("price", "List Price", Kind::Money),
     ];
+    let list = vec![
+        text("listname", "Name"),
+        col(
+            "createdfromcode",
+            "Marketing List Member Type",
+            Kind::Choice(&[(1, "Account"), (2, "Contact"), (4, "Lead")]),
+        ),
+        col("type", "Type", Kind::Flag),
+        col("description", "Description", Kind::Memo),
+        text("purpose", "Purpose"),
+        fixed("membercount", "Members Count", Kind::Int),
+        text("new_origin", "Origin"),
+    ];
     let widget = vec![
         text("new_name", "Name"),
         col("new_weight", "Weight", Kind::Number),
@@ -406,6 +419,7 @@ pub(super) fn tables() -> Vec<Table> {
             incident,
         ),
         table(&shape("product", "products", "Product", "productid", "name"), product),
+        table(&shape("list", "lists", "Marketing List", "listid", "listname"), list),
         table(&shape("new_widget", "new_widgets", "Widget", "new_widgetid", "new_name"), widget),
     ]
 }

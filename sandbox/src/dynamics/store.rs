@@ -20,6 +20,8 @@ pub(super) struct Store {
     pub(super) tables: Vec<Table>,
     /// Rows of a table in the order they were made, each with its version.
     rows: BTreeMap<&'static str, Vec<(u64, Row)>>,
+    /// The members of lists, by list.
+    members: BTreeMap<String, Vec<String>>,
     next: u64,
     version: u64,
 }
@@ -27,7 +29,8 @@ pub(super) struct Store {
 impl Store {
     /// The organization as it is at the start.
     pub(super) fn new() -> Self {
-        let mut store = Self { tables: tables(), rows: BTreeMap::new(), next: 1, version: 1_000_000 };
+        let mut store =
+            Self { tables: tables(), rows: BTreeMap::new(), members: BTreeMap::new(), next: 1, version: 1_000_000 };
         seed::fill(&mut store);
         store
     }
@@ -124,7 +127,44 @@ impl Store {
         if let Some(rows) = self.rows.get_mut(name) {
             rows.retain(|(_, row)| row.get(key).and_then(Value::as_str) != Some(id));
         }
+        self.members.remove(id);
+        let lists: Vec<String> = self.members.keys().cloned().collect();
+        for list in lists {
+            self.take_off(&list, id);
+        }
         Ok(())
+    }
+
+    /// The members of a list.
+    pub(super) fn members(&self, list: &str) -> &[String] {
+        self.members.get(list).map_or(&[], Vec::as_slice)
+    }
+
+    /// Puts a row on a list; nothing happens where it is on it.
+    pub(super) fn put_on(&mut self, list: &str, member: &str) {
+        let members = self.members.entry(list.to_owned()).or_default();
+        if !members.iter().any(|known| known == member) {
+            members.push(member.to_owned());
+        }
+        self.count(list);
+    }
+
+    /// Takes a row off a list. False when it is not on it.
+    pub(super) fn take_off(&mut self, list: &str, member: &str) -> bool {
+        let Some(members) = self.members.get_mut(list) else { return false };
+        let before = members.len();
+        members.retain(|known| known != member);
+        let taken = members.len() < before;
+        self.count(list);
+        taken
+    }
+
+    fn count(&mut self, list: &str) {
+        let count = self.members(list).len();
+        let rows = self.rows.get_mut("list").into_iter().flatten();
+        for (_, row) in rows.filter(|(_, row)| row.get("listid").and_then(Value::as_str) == Some(list)) {
+            row.insert("membercount".to_owned(), count.into());
+        }
     }
 }
 

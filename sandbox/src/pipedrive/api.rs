@@ -100,11 +100,18 @@ impl Call<'_> {
                 .collect();
             return Ok((200, json!({"success": true, "data": stages, "additional_data": {"next_cursor": null}})));
         }
+        if let ("v1", "GET", [of, id, "mailMessages"]) =
+            (version, method, path.split('/').collect::<Vec<_>>().as_slice())
+        {
+            return self.mails(&tables, of, id);
+        }
         let (name, rest) = path.split_once('/').unwrap_or((path, ""));
         let missing = || (404, "unknown method".to_owned());
         let object = named(name).filter(|object| object.version == version).ok_or_else(missing)?;
         let writes = object.name != "users";
-        let change = if object.name == "notes" { "PUT" } else { "PATCH" };
+        let change = if matches!(object.name, "notes" | "activityTypes") { "PUT" } else { "PATCH" };
+        // Types are told all at once only.
+        let single = object.name != "activityTypes";
         match (method, rest) {
             ("GET", "") if version == "v2" => self.page(&tables, object),
             ("GET", "") => self.numbered(&tables, object),
@@ -114,10 +121,19 @@ impl Call<'_> {
                 let id = make(&mut tables, object, self.json()?, user, now).map_err(|error| (400, error))?;
                 found(&tables, object, &crm::text_of(&id)).map(|(_, body)| (201, body))
             }
-            ("GET", id) => found(&tables, object, id),
+            ("GET", id) if single => found(&tables, object, id),
             (given, id) if writes && given == change && !id.is_empty() => {
                 self.change(&mut tables, object, id, now)?;
                 found(&tables, object, id)
+            }
+            ("DELETE", "") if !single => {
+                let ids: Vec<&str> = self.query.get("ids").map(|ids| ids.split(',').collect()).unwrap_or_default();
+                if ids.is_empty() {
+                    return Err((400, "Validation failed: ids: is required".to_owned()));
+                }
+                let gone: Vec<u64> =
+                    ids.iter().filter(|id| tables.remove(object.name, id)).filter_map(|id| id.parse().ok()).collect();
+                Ok((200, json!({"success": true, "data": {"id": gone}})))
             }
             ("DELETE", id) if writes && !id.is_empty() => {
                 found(&tables, object, id)?;
@@ -218,7 +234,7 @@ impl Call<'_> {
         let rows = self.narrowed(tables, object, &["start", "limit", "sort", "api_token"])?;
         let (start, limit) = (self.number("start", 0)?, self.number("limit", PAGE.1)?.min(PAGE.0));
         let data: Vec<&&Row> = rows.iter().skip(start).take(limit).collect();
-        if object.name == "users" {
+        if matches!(object.name, "users" | "activityTypes") {
             return Ok((200, json!({"success": true, "data": rows})));
         }
         let more = start + data.len() < rows.len();
@@ -228,6 +244,37 @@ impl Call<'_> {
         }
         // An empty list is null in this version.
         let data = if data.is_empty() && object.name == "notes" { Value::Null } else { json!(data) };
+        Ok((200, json!({"success": true, "data": data, "additional_data": {"pagination": pagination}})))
+    }
+
+    /// The mails that are linked to a record.
+    fn mails(&self, tables: &Tables, of: &str, id: &str) -> Result<(u16, Value), Refused> {
+        let link = match of {
+            "persons" => "person_id",
+            "organizations" => "org_id",
+            "deals" => "deal_id",
+            _ => return Err((404, "unknown method".to_owned())),
+        };
+        if let Some(object) = named(of) {
+            found(tables, object, id)?;
+        }
+        let (start, limit) = (self.number("start", 0)?, self.number("limit", PAGE.1)?.min(PAGE.0));
+        let linked: Vec<&Row> = tables
+            .rows(seed::MAILS)
+            .iter()
+            .filter(|mail| mail.get(link).is_some_and(|held| crm::text_of(held) == id))
+            .collect();
+        let told = |mail: &&Row| {
+            let mut mail = (*mail).clone();
+            mail.retain(|name, _| !matches!(name.as_str(), "person_id" | "org_id" | "deal_id"));
+            json!({"object": "mailMessage", "timestamp": mail.get("message_time"), "data": mail})
+        };
+        let data: Vec<Value> = linked.iter().skip(start).take(limit).map(told).collect();
+        let more = start + data.len() < linked.len();
+        let mut pagination = json!({"start": start, "limit": limit, "more_items_in_collection": more});
+        if let (true, Some(members)) = (more, pagination.as_object_mut()) {
+            members.insert("next_start".to_owned(), json!(start + data.len()));
+        }
         Ok((200, json!({"success": true, "data": data, "additional_data": {"pagination": pagination}})))
     }
 
@@ -399,6 +446,7 @@ pub(super) fn make(
 
 /// Sets the members that follow from others.
 fn complete(object: &Object, row: &mut Row) {
+    let name = row.get("name").map(crm::text_of).unwrap_or_default();
     let mut default = |name: &str, value: Value| {
         if row.get(name).is_none_or(Value::is_null) {
             row.insert(name.to_owned(), value);
@@ -426,8 +474,12 @@ fn complete(object: &Object, row: &mut Row) {
             let person = primary.and_then(|one| one.get("person_id")).cloned().unwrap_or_default();
             row.insert("person_id".to_owned(), person);
         }
+        "activityTypes" => {
+            default("key_string", json!(name.to_lowercase().replace(' ', "_")));
+            default("active_flag", json!(true));
+            default("is_custom_flag", json!(true));
+        }
         "persons" => {
-            let name = row.get("name").map(crm::text_of).unwrap_or_default();
             let (first, last) = name.rsplit_once(' ').unwrap_or(("", &name));
             let (first, last) = (first.to_owned(), last.to_owned());
             row.insert("first_name".to_owned(), json!(first));

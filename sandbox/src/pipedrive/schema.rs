@@ -166,6 +166,15 @@ const LEAD: &[Field] = fields![
     Field::new("is_archived", "Archived", Kind::Flag),
     fixed("source_name", "Source", Kind::Text),
 ];
+const ACTIVITY_TYPE: &[Field] = fields![
+    text("name", "Name").access(Access::Required),
+    text("icon_key", "Icon").access(Access::Required),
+    text("color", "Color"),
+    number("order_nr", "Order"),
+    fixed("key_string", "Key", Kind::Text),
+    fixed("active_flag", "Active", Kind::Flag),
+    fixed("is_custom_flag", "Own", Kind::Flag),
+];
 const USER: &[Field] = fields![
     fixed("name", "Name", Kind::Text),
     fixed("email", "Email", Kind::Text),
@@ -176,7 +185,7 @@ const USER: &[Field] = fields![
 ];
 
 /// Every object.
-pub(super) const OBJECTS: [Object; 8] = [
+pub(super) const OBJECTS: [Object; 9] = [
     Object {
         name: "persons",
         version: "v2",
@@ -231,6 +240,14 @@ pub(super) const OBJECTS: [Object; 8] = [
         label: "lead",
         fields: LEAD,
         narrows: &["owner_id", "person_id", "organization_id"],
+        searched: &[],
+    },
+    Object {
+        name: "activityTypes",
+        version: "v1",
+        label: "activityType",
+        fields: ACTIVITY_TYPE,
+        narrows: &[],
         searched: &[],
     },
     Object { name: "users", version: "v1", label: "user", fields: USER, narrows: &[], searched: &[] },

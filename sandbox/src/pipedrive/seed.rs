@@ -9,6 +9,9 @@ use super::{
 };
 use crate::{core::PEOPLE, crm::Tables};
 
+/// Where mails are kept; nobody makes them here.
+pub(super) const MAILS: &str = "mailMessages";
+
 /// 2024-01-01T00:00:00Z, when the first record was created.
 const START: i64 = 1_704_067_200;
 
@@ -96,6 +99,19 @@ impl Seeds {
             json!({"name": "Shelf", "code": "SH-1", "unit": "piece", "tax": 25,
             "prices": [{"currency": "EUR", "price": 240, "cost": 110}]}),
         );
+        self.add("activityTypes", json!({"name": "Call", "icon_key": "call", "order_nr": 1}));
+        self.add("activityTypes", json!({"name": "Meeting", "icon_key": "meeting", "order_nr": 2}));
+        for (number, subject) in [(1, "Racks for the new hall"), (2, "Re: Racks for the new hall")] {
+            let person =
+                json!([{"id": number, "email_address": "maya.ekstrom@northwind.example.com", "name": "Maya Ekström"}]);
+            let user = json!([{"id": 9, "email_address": "ada@example.com", "name": "Ada Lindqvist"}]);
+            let (from, to) = if number == 1 { (person, user) } else { (user, person) };
+            let row = json!({"id": number, "subject": subject, "snippet": "Could you tell us", "from": from, "to": to, "cc": [],
+                "bcc": [], "mail_thread_id": 1, "read_flag": 1, "message_time": format!("2024-03-0{number}T08:00:00.000Z"),
+                "add_time": format!("2024-03-0{number}T08:00:01.000Z"), "update_time": format!("2024-03-0{number}T08:00:01.000Z"),
+                "person_id": maya, "org_id": northwind, "deal_id": deal});
+            self.tables.add(MAILS, row.as_object().cloned().unwrap_or_default());
+        }
     }
 }
 

@@ -77,7 +77,7 @@ impl Call<'_> {
 
     fn route(&self, segments: &[&str], caller: &Caller) -> Result<Response, Failure> {
         match segments {
-            [] => self.only("GET", || Ok(http::json(200, &resources()))),
+            [] => self.only("GET", || Ok(http::json(200, &self.resources(caller)))),
             ["sobjects"] => self.only("GET", || Ok(http::json(200, &describe::global(&self.org.schema)))),
             ["sobjects", object] => self.object(self.org.object(object)?, caller),
             ["sobjects", object, "describe"] => {
@@ -125,6 +125,16 @@ impl Call<'_> {
     fn versions(&self) -> Result<Response, Failure> {
         let version = json!([{"label": "Winter '24", "url": API, "version": VERSION}]);
         self.only("GET", || Ok(http::json(200, &version)))
+    }
+
+    fn resources(&self, caller: &Caller) -> Value {
+        json!({
+            "identity": format!("{}/id/{ORGANIZATION}/{}", self.org.core.origin, caller.user),
+            "sobjects": format!("{API}/sobjects"),
+            "query": format!("{API}/query"),
+            "queryAll": format!("{API}/queryAll"),
+            "limits": format!("{API}/limits"),
+        })
     }
 
     /// Refuses every method but one.
@@ -273,15 +283,6 @@ pub(super) async fn identity(
         members.extend(more.as_object().cloned().unwrap_or_default());
     }
     http::json(200, &answer)
-}
-
-fn resources() -> Value {
-    json!({
-        "sobjects": format!("{API}/sobjects"),
-        "query": format!("{API}/query"),
-        "queryAll": format!("{API}/queryAll"),
-        "limits": format!("{API}/limits"),
-    })
 }
 
 fn limits(used: u64) -> Value {

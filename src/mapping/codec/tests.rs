@@ -61,6 +61,16 @@ fn joins_ancestors_into_a_path() {
 }
 
 #[test]
+fn takes_members_of_each_item() {
+    let codec = Codec::compile(&json!({"each": {"value": "$.Value", "label": "$.Label.Text"}})).unwrap();
+    let told = codec.read(&json!([{"Value": 1, "Label": {"Text": "One"}}, {"Value": 2}, 3]));
+    assert_eq!(told, Some(json!([{"value": 1, "label": "One"}, {"value": 2}, {}])));
+    assert!(codec.read(&json!("x")).is_none() && codec.write(&json!([])).is_err());
+    assert!(Codec::compile(&json!({"each": {"value": "Value"}})).is_err());
+    assert!(Codec::compile(&json!({"each": {}})).is_err());
+}
+
+#[test]
 fn names_what_it_does_not_know() {
     let error = Codec::compile(&json!("datetim")).unwrap_err();
     assert!(error.hint.unwrap().contains("datetime"));

@@ -26,6 +26,7 @@ pub(super) enum Filter {
     DateTime,
     UpToBar,
     AfterBar,
+    LastSegment,
     Default(Value),
     Before(String),
     NamePart(codec::Codec),
@@ -59,6 +60,7 @@ const FILTERS: &[&str] = &[
     "datetime",
     "upToBar",
     "afterBar",
+    "lastSegment",
     "default:…",
     "before:…",
     "namePart:first",
@@ -96,6 +98,7 @@ impl Filter {
             "datetime" => Self::DateTime,
             "upToBar" => Self::UpToBar,
             "afterBar" => Self::AfterBar,
+            "lastSegment" => Self::LastSegment,
             "namePart:first" => Self::NamePart(codec::Codec::NamePart { last: false }),
             "namePart:last" => Self::NamePart(codec::Codec::NamePart { last: true }),
             _ if filter.starts_with("pick:") => {
@@ -161,6 +164,7 @@ impl Filter {
             Self::DateTime => Value::String(time::rfc3339(time::parse(&value)?)),
             Self::UpToBar => Value::String(text(&value).split('|').next().unwrap_or_default().to_owned()),
             Self::AfterBar => Value::String(text(&value).split_once('|')?.1.to_owned()),
+            Self::LastSegment => Value::String(text(&value).trim_end_matches('/').rsplit('/').next()?.to_owned()),
             Self::Before(before) => Value::String(format!("{before}{}", text(&value))),
             Self::NamePart(part) => part.read(&value)?,
             // A default was taken before; the parting of segments happens where the path of a call is made.

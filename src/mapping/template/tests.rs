@@ -40,6 +40,8 @@ fn spreads_and_parts_at_bars() {
     assert_eq!(part("path.id|afterBar", "22|33"), Some(json!("33")));
     assert_eq!(part("path.id|upToBar", "22"), Some(json!("22")));
     assert_eq!(part("path.id|afterBar", "22"), None);
+    assert_eq!(part("path.id|lastSegment", "https://a.example/id/7/"), Some(json!("7")));
+    assert_eq!(part("path.id|lastSegment", "7"), Some(json!("7")));
 }
 
 #[test]
