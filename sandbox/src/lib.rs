@@ -36,6 +36,7 @@ mod pipedrive;
 mod quickbooks;
 mod quota;
 mod running;
+mod s3;
 mod sfdc;
 mod wire;
 mod zohocrm;

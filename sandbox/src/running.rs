@@ -77,6 +77,7 @@ const MODULES: &[Module] = &[
         build: crate::pipedrive::build,
     },
     Module { key: "zohocrm", elements: &["zohocrm"], rules: crate::zohocrm::rules, build: crate::zohocrm::build },
+    Module { key: "amazons3", elements: &["amazons3"], rules: crate::s3::rules, build: crate::s3::build },
 ];
 
 /// A running imitation; it stops when this is dropped.
