@@ -23,6 +23,7 @@ mod content;
 pub mod control;
 mod core;
 mod crm;
+mod dav;
 mod dropbox;
 mod dynamics;
 pub mod faults;
