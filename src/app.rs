@@ -2,14 +2,17 @@
 
 pub mod accounts;
 mod metered;
+pub mod rates;
 pub mod reload;
+mod watch;
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{accounts::AccountDirectory, metered::Metered};
+pub(crate) use self::watch::Watch;
+use self::{accounts::AccountDirectory, metered::Metered, rates::Rates};
 use crate::{
     cache::{self, ResponseCache},
     catalog::{self, Catalog},
@@ -54,6 +57,8 @@ pub struct Parts {
     pub accounts: AccountDirectory,
     /// Instances by token.
     pub directory: Arc<Directory>,
+    /// The rate limits of instances and accounts.
+    pub rates: Rates,
     /// What leaves the process goes through this.
     pub transport: Arc<dyn Transport>,
     /// OAuth.
@@ -97,7 +102,11 @@ impl App {
         let store = store::open(&settings, Arc::clone(&clock)).await?;
         let guard = Guard::new(&config.egress.allow)
             .map_err(|error| Error::new(Kind::Internal, format!("egress.allow: {error}")).with_source(error))?;
-        let client = Client::new(guard, upstream::client::Settings::default(), Arc::clone(&clock))?;
+        let settings = upstream::client::Settings {
+            origin_concurrency: config.limits.origin_concurrency,
+            ..upstream::client::Settings::default()
+        };
+        let client = Client::new(guard, settings, Arc::clone(&clock))?;
         let transport = Arc::new(Metered(client));
         Ok(Self::assemble(config, clock, store, catalog, transport))
     }
@@ -153,6 +162,7 @@ impl App {
         };
         Self(Arc::new(Parts {
             accounts: AccountDirectory::new(Arc::clone(&store)),
+            rates: Rates::new(&config.limits),
             config,
             clock,
             directory,

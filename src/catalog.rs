@@ -15,10 +15,12 @@ pub mod answer;
 pub mod authentication;
 pub mod call;
 pub mod element;
+pub mod filtering;
 pub mod hub;
 mod lines;
 pub mod load;
 pub mod operation;
+pub mod parents;
 pub mod quota;
 pub mod read;
 pub mod routes;
@@ -34,6 +36,7 @@ pub use call::{Call, ErrorRule};
 pub use element::{ConfigurationEntry, HostSpec, Identity};
 pub use hub::{Hub, HubOperation};
 pub use operation::{Operation, Step};
+pub use parents::Relation;
 pub use read::Problem;
 pub use routes::{Found, Routes};
 pub use session::Session;
@@ -80,6 +83,8 @@ pub struct Element {
     pub operations: BTreeMap<String, Arc<Operation>>,
     /// What it cannot do, with the reasons.
     pub unsupported: Unsupported,
+    /// How its records belong to parents, by resource.
+    pub relations: BTreeMap<String, parents::Relations>,
     /// Its field lines by resource.
     pub plans: BTreeMap<String, Arc<Plan>>,
     /// Headers of every call.

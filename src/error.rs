@@ -46,7 +46,11 @@ pub enum Kind {
     ProviderUnreachable,
     /// The provider did not answer before the caller's deadline.
     ProviderTimeout,
-    /// We cannot serve just now (shutting down, store gone, too busy).
+    /// The provider failed so often just now, or has so many calls under way, that this one was not made.
+    ProviderDown,
+    /// We answer as many calls as we can already; this one was not begun.
+    Overloaded,
+    /// We cannot serve just now (shutting down, store gone).
     Unavailable,
     /// A fault of ours.
     Internal,
@@ -95,6 +99,8 @@ impl Kind {
             Self::ProviderFailed => "provider-failed",
             Self::ProviderUnreachable => "provider-unreachable",
             Self::ProviderTimeout => "provider-timeout",
+            Self::ProviderDown => "provider-down",
+            Self::Overloaded => "overloaded",
             Self::Unavailable => "unavailable",
             Self::Internal => "internal",
         }
@@ -117,8 +123,10 @@ impl Kind {
             | Self::RangeNotSatisfiable
             | Self::TooManyRequests
             | Self::Unsupported => Origin::Client,
-            Self::ProviderFailed | Self::ProviderUnreachable | Self::ProviderTimeout => Origin::Provider,
-            Self::Unavailable | Self::Internal => Origin::Gateway,
+            Self::ProviderFailed | Self::ProviderUnreachable | Self::ProviderTimeout | Self::ProviderDown => {
+                Origin::Provider
+            }
+            Self::Overloaded | Self::Unavailable | Self::Internal => Origin::Gateway,
         }
     }
 }

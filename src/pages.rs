@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 use crate::{
-    catalog::{Catalog, Element, Hub, hub::Resource},
+    catalog::{
+        Catalog, Element, Hub,
+        hub::{ANY_PARENT, Resource},
+    },
     provider,
 };
 
@@ -124,6 +127,31 @@ fn limits(text: &mut String, limits: &Map<String, Value>) {
     }
 }
 
+/// Below which parents there are such records.
+fn parents(text: &mut String, told: &Value) {
+    let Some(parents) = told.get("parents").and_then(Value::as_object).filter(|parents| !parents.is_empty()) else {
+        return;
+    };
+    let shown = |parent: &str| if parent == ANY_PARENT { "any object".to_owned() } else { format!("`{parent}`") };
+    let has: Vec<String> = parents
+        .iter()
+        .filter(|(_, told)| told.get("supported") == Some(&Value::Bool(true)))
+        .map(|(parent, _)| shown(parent))
+        .collect();
+    if !has.is_empty() {
+        line(text, &format!("\nAlso below a record of {}.", has.join(", ")));
+    }
+    for (parent, told) in parents {
+        if let Some(why) = told.get("reason").and_then(Value::as_str) {
+            line(text, &format!("\nNot below a record of {}: {why}.", shown(parent)));
+        }
+        for (operation, told) in told.get("operations").and_then(Value::as_object).into_iter().flatten() {
+            let why = told.get("reason").and_then(Value::as_str).unwrap_or_default();
+            line(text, &format!("\n`{operation}` is not supported below a record of {}: {why}.", shown(parent)));
+        }
+    }
+}
+
 /// What a resource's part of the capability matrix says.
 fn describe(text: &mut String, element: &Element, resource: &Resource, told: &Value) {
     let lacks: Vec<(&str, &str)> = resource
@@ -148,6 +176,7 @@ fn describe(text: &mut String, element: &Element, resource: &Resource, told: &Va
     for (name, why) in &lacks {
         line(text, &format!("\n`{name}` is not supported: {why}."));
     }
+    parents(text, told);
     let Some(fields) = told.get("fields").and_then(Value::as_object).filter(|fields| !fields.is_empty()) else {
         return;
     };

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use crate::{
-    catalog::{Element, Operation},
+    catalog::{Element, Operation, Relation},
     error::Result,
     grant::OAuth1,
     query::{Expr, Order},
@@ -28,6 +28,7 @@ mod filter;
 mod list;
 mod lookup;
 mod multipart;
+mod parent;
 mod quota;
 mod request;
 mod run;
@@ -134,12 +135,25 @@ pub struct Position {
     pub page: u64,
 }
 
+/// The record that a call is below.
+#[derive(Debug, Clone)]
+pub struct Parent {
+    /// How records belong to it.
+    pub relation: Arc<Relation>,
+    /// The resource, or the provider's object, that it is a record of.
+    pub name: String,
+    /// Its id.
+    pub id: String,
+}
+
 /// One uniform call, validated.
 pub struct Invocation {
     /// What is to be done.
     pub operation: Arc<Operation>,
     /// The names of the path.
     pub path: Vec<(String, String)>,
+    /// The record it is below, and how records belong to it.
+    pub parent: Option<Parent>,
     /// The parameters, in their types.
     pub query: Map<String, Value>,
     /// The header parameters.

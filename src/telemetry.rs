@@ -33,7 +33,8 @@ pub mod metric {
     pub const ERRORS: &str = "hubgate_errors_total";
     /// Reloads of the catalog; label `outcome` (`ok`, `refused`).
     pub const CATALOG_RELOADS: &str = "hubgate_catalog_reloads_total";
-    /// Calls to providers, token endpoints included; label `outcome` (status class, `timeout`, `unreachable`, `refused`).
+    /// Calls to providers, token endpoints included; label `outcome` (status class, `timeout`, `unreachable`, `refused`,
+    /// `down`: not made, the breaker was open or no slot free).
     pub const PROVIDER_REQUESTS: &str = "hubgate_provider_requests_total";
     /// Seconds to the head of a provider's answer, repeats included.
     pub const PROVIDER_DURATION: &str = "hubgate_provider_request_duration_seconds";

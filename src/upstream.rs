@@ -4,9 +4,11 @@
 //! network, and the example runner has one that plays recorded answers.
 
 pub mod body;
+pub mod breaker;
 pub mod budget;
 pub mod client;
 pub mod guard;
+mod origin;
 mod redirect;
 mod resolver;
 mod retry;

@@ -14,6 +14,7 @@ mod hub {
     mod books;
     mod caching;
     pub(crate) mod capability;
+    mod children;
     mod choices;
     mod closeio;
     mod crm;
@@ -22,6 +23,7 @@ mod hub {
     mod dropboxbusiness;
     mod errors;
     mod explain;
+    mod further;
     mod googledrive;
     mod grants;
     mod graph;

@@ -54,7 +54,7 @@ async fn serve_routes(settings: &str, routes: Router) -> (tempfile::TempDir, Soc
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (front, config, stop) = (Front::new(app.clone(), routes, true), Arc::clone(&app.config), app.shutdown.clone());
-    tokio::spawn(async move { server::serve(listener, front, &config.server, stop).await });
+    tokio::spawn(async move { server::serve(listener, front, &config.server, None, stop).await });
     (dir, address, app)
 }
 
@@ -245,7 +245,7 @@ async fn what_does_not_finish_is_cut_off_after_the_drain_time() {
     let at = listener.local_addr().unwrap();
     let front = Front::new(app.clone(), Router::new().route("/stuck", routing::get(stuck)), true);
     let (config, stop) = (Arc::clone(&app.config), app.shutdown.clone());
-    let serving = tokio::spawn(async move { server::serve(listener, front, &config.server, stop).await });
+    let serving = tokio::spawn(async move { server::serve(listener, front, &config.server, None, stop).await });
     let call = tokio::spawn(async move {
         let mut stream = TcpStream::connect(at).await.unwrap();
         stream.write_all(b"GET /stuck HTTP/1.1\r\nHost: t\r\n\r\n").await.unwrap();

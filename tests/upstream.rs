@@ -26,7 +26,7 @@ use hubgate::{
     clock::SystemClock,
     error::Kind,
     upstream::{
-        Body, Lookup, Request, Response, Transport as _,
+        Body, Lookup, Request, Response, Transport as _, breaker,
         client::{Client, Settings},
         collect,
         guard::Guard,
@@ -371,7 +371,10 @@ async fn keeps_retries_within_the_deadline() {
 #[tokio::test]
 async fn keeps_retries_within_the_budget() {
     let server = failing(usize::MAX, 503, None).await;
-    let client = open();
+    // Without a breaker, which would end it sooner.
+    let breaker = breaker::Settings { failures: u32::MAX, ..breaker::Settings::default() };
+    let settings = Settings { breaker, backoff: Duration::from_millis(2), ..Settings::default() };
+    let client = Client::new(Guard::new(&["127.0.0.1"]).unwrap(), settings, Arc::new(SystemClock)).unwrap();
     for _ in 0..60 {
         assert_eq!(client.send(get(&server.url("/"))).await.unwrap().status.as_u16(), 503);
     }
@@ -474,4 +477,65 @@ async fn bounds_what_is_unpacked() {
     assert_eq!(collect(answer.body, 20_000, deadline).await.unwrap().len(), 20_000);
     let answer = open().send(get(&server.url("/"))).await.unwrap();
     assert_eq!(collect(answer.body, 19_999, deadline).await.unwrap_err().kind(), Kind::ProviderFailed);
+}
+
+/// A client of few slots and short pauses.
+fn careful() -> Client {
+    let breaker = breaker::Settings { pause: Duration::from_millis(20), ..breaker::Settings::default() };
+    let settings = Settings { breaker, attempts: 1, origin_concurrency: 4, ..Settings::default() };
+    Client::new(Guard::new(&["127.0.0.1"]).unwrap(), settings, Arc::new(SystemClock)).unwrap()
+}
+
+#[tokio::test]
+async fn leaves_a_failing_origin_alone_and_finds_it_well_again() {
+    let (client, well) = (careful(), Arc::new(std::sync::atomic::AtomicBool::new(false)));
+    let told = Arc::clone(&well);
+    let sick = Server::start(move |_, _| {
+        let status = if told.load(Ordering::SeqCst) { 200 } else { 503 };
+        std::future::ready(StatusCode::from_u16(status).unwrap())
+    })
+    .await;
+    let other = Server::start(|_, incoming| echo(incoming)).await;
+    for _ in 0..10 {
+        assert_eq!(client.send(get(&sick.url("/"))).await.unwrap().status, 503);
+    }
+    let error = client.send(get(&sick.url("/"))).await.unwrap_err();
+    assert_eq!((error.kind(), sick.hits()), (Kind::ProviderDown, 10));
+    assert!(error.retry_after().is_some());
+    assert_eq!(client.send(get(&other.url("/"))).await.unwrap().status, 200, "another origin is not meant");
+    well.store(true, Ordering::SeqCst);
+    let until = Instant::now() + Duration::from_secs(20);
+    while client.send(get(&sick.url("/"))).await.is_err() {
+        assert!(Instant::now() < until);
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(sick.hits(), 11, "one probe");
+    assert_eq!(client.send(get(&sick.url("/"))).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_hanging_origin_takes_its_own_slots_and_no_others() {
+    let client = careful();
+    let hanging = Server::start(|_, _| std::future::pending::<StatusCode>()).await;
+    let other = Server::start(|_, incoming| echo(incoming)).await;
+    let mut held = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let (client, url) = (client.clone(), hanging.url("/"));
+        held.spawn(async move { drop(client.send(get(&url)).await) });
+    }
+    while hanging.hits() < 4 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(client.send(get(&hanging.url("/"))).await.unwrap_err().kind(), Kind::ProviderDown);
+    for _ in 0..20 {
+        // A body that is not read holds its slot; one that is dropped gives it back.
+        assert_eq!(client.send(get(&other.url("/"))).await.unwrap().status, 200);
+    }
+    held.shutdown().await;
+    let until = Instant::now() + Duration::from_secs(20);
+    while hanging.hits() < 5 {
+        let late = Request { deadline: Instant::now() + Duration::from_millis(100), ..get(&hanging.url("/")) };
+        drop(client.send(late).await);
+        assert!(Instant::now() < until, "the slots are free again");
+    }
 }

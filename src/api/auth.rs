@@ -11,7 +11,7 @@ use axum::{
     http::{HeaderMap, header::AUTHORIZATION, request::Parts},
 };
 
-use super::error::Failure;
+use super::{error::Failure, front::Ledger};
 use crate::{
     app::App,
     error::{Error, Kind, Result},
@@ -82,6 +82,24 @@ impl Caller {
         if caller.is_of_one_house() { Ok(caller) } else { Err(refused()) }
     }
 
+    /// Counts the call against the limits of its instance and account.
+    fn count(&self, app: &App, ledger: &Ledger) -> Result<()> {
+        let instance = self.instance.as_ref().map(|instance| instance.id);
+        let account = [
+            self.instance.as_ref().map(|instance| instance.organization_id),
+            self.organization.as_ref().map(|organization| organization.id),
+            self.user.as_ref().map(|user| user.organization_id),
+        ];
+        match app.rates.take(instance, account.into_iter().flatten().next()) {
+            Ok(left) => ledger.note(left),
+            Err(exceeded) => {
+                ledger.note(vec![exceeded.allowance]);
+                return Err(exceeded.error);
+            }
+        }
+        Ok(())
+    }
+
     /// Whether user, organization and instance belong together.
     fn is_of_one_house(&self) -> bool {
         let houses = [
@@ -99,7 +117,11 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
-        Ok(Self::identify(app, &parts.headers).await?)
+        let caller = Self::identify(app, &parts.headers).await?;
+        if let Some(ledger) = parts.extensions.get::<Ledger>() {
+            caller.count(app, ledger)?;
+        }
+        Ok(caller)
     }
 }
 

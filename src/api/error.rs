@@ -69,7 +69,7 @@ pub const fn status(kind: Kind) -> StatusCode {
         Kind::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         Kind::ProviderFailed | Kind::ProviderUnreachable => StatusCode::BAD_GATEWAY,
         Kind::ProviderTimeout => StatusCode::GATEWAY_TIMEOUT,
-        Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::ProviderDown | Kind::Overloaded | Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -103,7 +103,8 @@ struct WireProvider<'a> {
 
 /// Writes the body of an answer that carries an error; any other answer is left as it is.
 ///
-/// Logs the error with its private cause: the caller's faults at `debug`, the provider's at `warn`, ours at `error`.
+/// Logs the error with its private cause: the caller's faults at `debug`, the provider's at `warn`, ours at `error`;
+/// what we turn away unseen, in a flood, at `debug`.
 pub(super) fn render(response: &mut Response<Body>, request_id: &str) -> Option<Kind> {
     let Carried(error) = response.extensions_mut().remove::<Carried>()?;
     log(&error);
@@ -143,6 +144,9 @@ fn log(error: &Error) {
     let (code, public, at) = (error.kind().code(), error.public(), error.at());
     let provider_status = error.provider().map(|fault| fault.status);
     let cause = causes(error);
+    if matches!(error.kind(), Kind::Overloaded | Kind::ProviderDown) {
+        return tracing::debug!(code, %at, "turned away: {public}");
+    }
     match error.kind().origin() {
         Origin::Client => tracing::debug!(code, provider_status, cause, %at, "refused: {public}"),
         Origin::Provider => tracing::warn!(code, provider_status, cause, %at, "the provider failed: {public}"),

@@ -5,23 +5,24 @@
 
 mod body;
 mod headers;
+mod rates;
 
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::Body,
-    http::{Method, Request, Response, StatusCode, Uri, Version, header},
+    http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header},
     response::IntoResponse,
 };
 use futures_util::FutureExt;
 use hyper::body::Incoming;
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 use tower::ServiceExt;
 use tracing::Instrument;
 
-pub(super) use self::body::Guard;
 use self::body::{Guarded, Progress, Watched};
+pub(super) use self::{body::Guard, rates::Ledger};
 use super::{
     Route,
     error::{self, Failure},
@@ -42,12 +43,14 @@ pub struct Front {
     app: App,
     router: Router,
     access_log: bool,
+    slots: Arc<Semaphore>,
 }
 
 impl Front {
     /// Puts itself before `router`. Without `access_log`, answers are logged at `debug` only.
     pub fn new(app: App, router: Router, access_log: bool) -> Self {
-        Self { app, router, access_log }
+        let slots = Arc::new(Semaphore::new(app.config.server.max_in_flight.min(Semaphore::MAX_PERMITS)));
+        Self { app, router, access_log, slots }
     }
 
     /// Answers one request; `guard` lives until the answer's body has been sent.
@@ -61,13 +64,23 @@ impl Front {
             let (parts, incoming) = request.into_parts();
             let progress = Arc::new(Progress::new(&incoming));
             let request = Request::from_parts(parts, Body::new(Watched::new(incoming, Arc::clone(&progress))));
-            let mut response = match self.admit(request, &id, started) {
+            let ledger = self.app.rates.any().then(Ledger::default);
+            let slot = Arc::clone(&self.slots).try_acquire_owned().ok();
+            let admitted = if slot.is_some() || is_probe(request.uri()) {
+                self.admit(request, &id, started, ledger.as_ref())
+            } else {
+                Err(Box::new(Failure(overloaded()).into_response()))
+            };
+            let mut response = match admitted {
                 Ok(request) => self.run(request, &progress).await,
                 Err(response) => *response,
             };
+            if let Some(ledger) = ledger {
+                ledger.write(response.headers_mut());
+            }
             self.finish(&mut response, &method, &id, started);
             headers::add_contract(response.headers_mut(), &id, origin.as_ref(), &self.app.config.server);
-            response.map(|body| Body::new(Guarded::new(body, guard)))
+            response.map(|body| Body::new(Guarded::new(body, Box::new((guard, slot)))))
         }
         .instrument(span)
         .await
@@ -79,9 +92,15 @@ impl Front {
         mut request: Request<Body>,
         id: &Arc<str>,
         started: Instant,
+        ledger: Option<&Ledger>,
     ) -> Result<Request<Body>, Box<Response<Body>>> {
         let refuse = |error| Box::new(Failure(error).into_response());
-        check_framing(&request).map_err(refuse)?;
+        check_framing(&request).map_err(|error| {
+            let mut refused = refuse(error);
+            // Where this request ends is in doubt, so nothing after it is read.
+            refused.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            refused
+        })?;
         if let Some(preflight) = headers::preflight(&request) {
             return Err(Box::new(preflight));
         }
@@ -89,6 +108,9 @@ impl Front {
             *request.uri_mut() = uri;
         }
         request.extensions_mut().insert(RequestId(Arc::clone(id)));
+        if let Some(ledger) = ledger {
+            request.extensions_mut().insert(ledger.clone());
+        }
         request.extensions_mut().insert(Deadline(started + self.app.config.server.request_timeout()));
         Ok(request)
     }
@@ -130,6 +152,15 @@ impl Front {
             tracing::debug!(method, route, status, duration_ms, "answered");
         }
     }
+}
+
+/// Health checks are answered also when nothing else is: an overloaded process must not be taken for a dead one.
+fn is_probe(uri: &Uri) -> bool {
+    matches!(uri.path(), "/healthz" | "/readyz")
+}
+
+fn overloaded() -> Error {
+    Error::new(Kind::Overloaded, "Too many calls are being answered just now").with_retry_after(Duration::from_secs(1))
 }
 
 /// 24 hex digits, taken over from no one.

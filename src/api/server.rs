@@ -4,21 +4,27 @@
 //! silent connections can make it unavailable.
 
 mod link;
+mod tls;
 
 use std::{io, sync::Arc, time::Duration};
 
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::{
+        conn::auto,
+        graceful::{GracefulShutdown, Watcher},
+    },
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
 use tokio_util::sync::CancellationToken;
 
-use self::link::{Limits, Link};
+use self::link::{Calls, Limits, Link};
+pub use self::tls::Tls;
 use super::Front;
 use crate::{config::Server, telemetry::metric};
 
@@ -26,12 +32,18 @@ use crate::{config::Server, telemetry::metric};
 const PAUSE: Duration = Duration::from_millis(50);
 const HTTP2_PING: Duration = Duration::from_secs(20);
 
-/// Serves until `stop`, then lets calls in flight finish within the drain time.
+/// Serves until `stop`, by TLS where `tls` is given, then lets calls in flight finish within the drain time.
 ///
 /// Gives back whether all of them did.
-pub async fn serve(listener: TcpListener, front: Front, settings: &Server, stop: CancellationToken) -> bool {
+pub async fn serve(
+    listener: TcpListener,
+    front: Front,
+    settings: &Server,
+    tls: Option<Tls>,
+    stop: CancellationToken,
+) -> bool {
     let front = Arc::new(front);
-    let builder = builder();
+    let builder = Arc::new(builder());
     let graceful = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS)));
     let limits = Limits { header: settings.header_timeout(), idle: settings.idle_timeout() };
@@ -39,20 +51,29 @@ pub async fn serve(listener: TcpListener, front: Front, settings: &Server, stop:
 
     while let Some(Ok(slot)) = stop.run_until_cancelled(Arc::clone(&slots).acquire_owned()).await {
         let Some(stream) = stop.run_until_cancelled(accept(&listener)).await else { break };
-        let (link, calls) = Link::new(stream, limits);
-        let front = Arc::clone(&front);
-        let service = service_fn(move |request: hyper::Request<Incoming>| {
-            let guard = calls.begin(request.version());
-            let front = Arc::clone(&front);
-            async move { Ok::<_, std::convert::Infallible>(front.answer(request, Box::new(guard)).await) }
-        });
-        let connection = builder.serve_connection(TokioIo::new(link), service).into_owned();
-        let connection = graceful.watch(connection);
-        let open = open.clone();
+        let (front, builder, open, watcher) =
+            (Arc::clone(&front), Arc::clone(&builder), open.clone(), graceful.watcher());
+        let acceptor = tls.as_ref().map(Tls::acceptor);
+        let stop = stop.clone();
         tokio::spawn(async move {
             open.increment(1.0);
-            if let Err(error) = connection.await {
-                tracing::debug!("a connection ended early: {error}");
+            match acceptor {
+                None => {
+                    let (link, calls) = Link::new(stream, limits);
+                    attend(&builder, watcher, link, calls, front).await;
+                }
+                Some(acceptor) => {
+                    let shaken = tokio::time::timeout(limits.header, acceptor.accept(stream));
+                    match stop.run_until_cancelled(shaken).await {
+                        Some(Ok(Ok(stream))) => {
+                            let (link, calls) = Link::new(stream, limits);
+                            attend(&builder, watcher, link, calls, front).await;
+                        }
+                        Some(Ok(Err(error))) => tracing::debug!("a TLS handshake failed: {error}"),
+                        Some(Err(_)) => tracing::debug!("a TLS handshake took too long"),
+                        None => {}
+                    }
+                }
             }
             open.decrement(1.0);
             drop(slot);
@@ -60,6 +81,27 @@ pub async fn serve(listener: TcpListener, front: Front, settings: &Server, stop:
     }
     drop(listener);
     tokio::time::timeout(settings.drain(), graceful.shutdown()).await.is_ok()
+}
+
+/// Serves one connection to its end.
+async fn attend<S>(
+    builder: &auto::Builder<TokioExecutor>,
+    watcher: Watcher,
+    link: Link<S>,
+    calls: Calls,
+    front: Arc<Front>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let guard = calls.begin(request.version());
+        let front = Arc::clone(&front);
+        async move { Ok::<_, std::convert::Infallible>(front.answer(request, Box::new(guard)).await) }
+    });
+    let connection = builder.serve_connection(TokioIo::new(link), service).into_owned();
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!("a connection ended early: {error}");
+    }
 }
 
 fn builder() -> auto::Builder<TokioExecutor> {

@@ -5,7 +5,10 @@ use std::{io, net::SocketAddr};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::{Front, operations_router, router, server::serve};
+use super::{
+    Front, operations_router, router,
+    server::{Tls, serve},
+};
 use crate::{
     app::App,
     error::{Error, Kind, Result},
@@ -24,16 +27,18 @@ pub struct Serving {
     operations: Option<JoinHandle<bool>>,
     stop_operations: CancellationToken,
     upkeep: JoinHandle<()>,
+    tls: Option<Tls>,
 }
 
 impl Serving {
     /// Binds the configured listeners and begins to serve.
     ///
     /// # Errors
-    /// When an address cannot be bound.
+    /// When an address cannot be bound, or the TLS certificate cannot be used.
     pub async fn start(app: App) -> Result<Self> {
         let recorder = telemetry::metrics_recorder().map_err(Error::internal)?;
         let server = app.config.server.clone();
+        let tls = Tls::load(&server)?;
         let (listener, address) = bind("server.listen", server.listen).await?;
         let stop_operations = CancellationToken::new();
         let mut metrics_address = None;
@@ -43,11 +48,15 @@ impl Serving {
             metrics_address = Some(address);
             let front = Front::new(app.clone(), operations_router(app.clone(), recorder.clone()), false);
             let (settings, stop) = (server.clone(), stop_operations.clone());
-            operations = Some(tokio::spawn(async move { serve(listener, front, &settings, stop).await }));
+            operations = Some(tokio::spawn(async move { serve(listener, front, &settings, None, stop).await }));
         }
         let front = Front::new(app.clone(), router(app.clone()), true);
         let stop = app.shutdown.clone();
-        let api = tokio::spawn(async move { serve(listener, front, &server, stop).await });
+        if let Some(tls) = tls.clone() {
+            app.tracker.spawn(tls.follow(app.shutdown.clone()));
+        }
+        let accepting = tls.clone();
+        let api = tokio::spawn(async move { serve(listener, front, &server, accepting, stop).await });
         let upkeep = tokio::spawn(async move {
             let mut due = tokio::time::interval(telemetry::UPKEEP_INTERVAL);
             loop {
@@ -56,7 +65,18 @@ impl Serving {
             }
         });
         app.watch_catalog();
-        Ok(Self { app, address, metrics_address, api, operations, stop_operations, upkeep })
+        Ok(Self { app, address, metrics_address, api, operations, stop_operations, upkeep, tls })
+    }
+
+    /// Reads anew what the running gateway takes from files: mapping files, the TLS certificate.
+    ///
+    /// What is wrong with them is logged, and the old ones serve on.
+    pub async fn reload(&self) {
+        if let Some(tls) = &self.tls {
+            tls.reload_and_tell();
+        }
+        // Its findings are logged.
+        drop(self.app.reload_catalog().await);
     }
 
     /// Takes no new connections, lets calls in flight finish, then closes everything.

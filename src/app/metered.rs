@@ -25,6 +25,7 @@ impl<T: Transport> Transport for Metered<T> {
             Err(error) => match error.kind() {
                 Kind::ProviderTimeout => "timeout",
                 Kind::Forbidden => "refused",
+                Kind::ProviderDown => "down",
                 _ => "unreachable",
             },
         };

@@ -1,19 +1,13 @@
 //! Reloading the catalog: on demand, or when the mapping directory changes.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use tokio::sync::Notify;
-
-use super::App;
+use super::{App, Watch};
 use crate::{
     catalog::{self, Refused},
     error::{Error, Result},
     telemetry::metric,
 };
-
-/// Editors write a file in several steps; a reload waits until this long nothing more happened.
-const SETTLE: Duration = Duration::from_millis(200);
 
 impl App {
     /// Reads the mapping files anew and swaps the catalog; a set with a fault changes nothing.
@@ -50,35 +44,16 @@ impl App {
         if !self.config.catalog.watch || !directory.is_dir() {
             return;
         }
-        let changed = Arc::new(Notify::new());
-        let watcher = match watch(directory, Arc::clone(&changed)) {
-            Ok(watcher) => watcher,
+        let watch = match Watch::new(std::slice::from_ref(directory), true) {
+            Ok(watch) => watch,
             Err(error) => return tracing::warn!("changes of {} are not noticed: {error}", directory.display()),
         };
         let app = self.clone();
         self.tracker.spawn(async move {
-            let _watcher = watcher;
-            let stop = app.shutdown.clone();
-            let follow = async {
-                loop {
-                    changed.notified().await;
-                    while tokio::time::timeout(SETTLE, changed.notified()).await.is_ok() {}
-                    // Its findings are logged.
-                    drop(app.reload_catalog().await);
-                }
-            };
-            stop.run_until_cancelled(follow).await
+            while app.shutdown.run_until_cancelled(watch.changed()).await.is_some() {
+                // Its findings are logged.
+                drop(app.reload_catalog().await);
+            }
         });
     }
-}
-
-fn watch(directory: &Path, changed: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // Reading the files is itself an event.
-        if event.is_ok_and(|event| !event.kind.is_access()) {
-            changed.notify_one();
-        }
-    })?;
-    watcher.watch(directory, RecursiveMode::Recursive)?;
-    Ok(watcher)
 }

@@ -179,6 +179,18 @@ pub struct Target {
     pub optional: bool,
 }
 
+/// The parent that stands for every object of the provider.
+pub const ANY_PARENT: &str = "*";
+
+/// A path of an operation below a parent record: `/accounts/{parentId}/notes/{id}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nested {
+    /// The resource the parent is a record of; [`ANY_PARENT`] for any object, which the path then names as `{parent}`.
+    pub parent: String,
+    /// The path, with `{parentId}` for the parent.
+    pub path: String,
+}
+
 /// One verb on one resource of a hub.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HubOperation {
@@ -192,6 +204,8 @@ pub struct HubOperation {
     pub aliases: Vec<String>,
     /// The paths below the hub, each with `{name}` placeholders.
     pub paths: Vec<String>,
+    /// The paths below records that such a record belongs to.
+    pub nested: Vec<Nested>,
     /// One line for people.
     pub summary: String,
     /// Its parameters.
@@ -216,6 +230,12 @@ impl HubOperation {
         format!("{}.{}", self.resource, self.name)
     }
 
+    /// All its paths, each with the parent it is below, if it is.
+    pub fn all_paths(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let plain = self.paths.iter().map(|path| (path.as_str(), None));
+        plain.chain(self.nested.iter().map(|nested| (nested.path.as_str(), Some(nested.parent.as_str()))))
+    }
+
     /// Whether it changes nothing.
     pub fn is_read(&self) -> bool {
         self.method == "GET"
@@ -231,6 +251,8 @@ pub struct Resource {
     pub model: Option<String>,
     /// Whether an element that lacks it need not say so.
     pub optional: bool,
+    /// The resources whose records such a record can belong to: its operations have paths below them.
+    pub parents: Vec<String>,
     /// Its operations.
     pub operations: Vec<Arc<HubOperation>>,
 }
@@ -287,8 +309,9 @@ impl Hub {
 
     /// Reads one resource file into this hub.
     pub(super) fn read_resource(&mut self, node: &Node<'_>) -> Option<()> {
-        node.object(&["resource", "model", "optional", "operations"])?;
+        node.object(&["resource", "model", "optional", "parents", "operations"])?;
         let name = node.require_text("resource")?;
+        let parents = node.texts("parents");
         let model = node.opt_text("model");
         if let Some(wanted) = &model
             && !self.models.contains_key(wanted)
@@ -309,11 +332,12 @@ impl Hub {
                 });
                 let further: Vec<Parameter> = further.cloned().collect();
                 operation.parameters.extend(further);
+                operation.nested = nested(&operation.paths, &parents);
                 Arc::new(operation)
             })
             .collect();
         let optional = node.flag("optional", false);
-        self.resources.insert(name.clone(), Arc::new(Resource { name, model, optional, operations }));
+        self.resources.insert(name.clone(), Arc::new(Resource { name, model, optional, parents, operations }));
         Some(())
     }
 
@@ -321,6 +345,16 @@ impl Hub {
     pub fn operations(&self) -> impl Iterator<Item = &Arc<HubOperation>> {
         self.resources.values().flat_map(|resource| resource.operations.iter())
     }
+}
+
+/// The paths of an operation below each of `parents`.
+fn nested(paths: &[String], parents: &[String]) -> Vec<Nested> {
+    let below = |parent: &String| {
+        let place = if parent == ANY_PARENT { "{parent}" } else { parent.as_str() };
+        let nested = paths.iter().map(|path| format!("/{place}/{{parentId}}{path}"));
+        nested.map(|path| Nested { parent: parent.clone(), path }).collect::<Vec<_>>()
+    };
+    parents.iter().flat_map(below).collect()
 }
 
 fn read_model(name: &str, node: &Node<'_>) -> Model {
@@ -390,6 +424,7 @@ fn read_operation(resource: &str, name: &str, model: Option<&str>, node: &Node<'
         method: method.to_owned(),
         aliases: node.texts("aliases"),
         paths: node.texts("paths"),
+        nested: Vec::new(),
         summary: node.opt_text("summary").unwrap_or_default(),
         parameters: read_parameters(node),
         request: node.get("request").and_then(|request| read_request(&request)).unwrap_or(RequestKind::None),

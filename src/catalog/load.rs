@@ -12,9 +12,11 @@ use super::{
     addressing::Addressing,
     call::{Call, compiled, read_errors, read_templates},
     element::Identity,
+    filtering::read_filtering,
     hub::Hub,
     lines,
-    operation::{self, Context, Operation, read_filtering, read_paging, read_step},
+    operation::{self, Context, Operation, read_paging, read_step},
+    parents::{self, Relations},
     quota::Quota,
     read::{Node, Problem, Problems, nearest},
     routes::Routes,
@@ -250,10 +252,11 @@ fn read_element(folder: &str, files: &FileSet, catalog: &Catalog, problems: &Pro
     for (_, pattern) in node.get("patterns").map_or_else(Vec::new, |patterns| patterns.members()) {
         pattern.map();
     }
-    let (operations, plans) = read_resources(&node, &resources, hub);
+    let (operations, plans, relations) = read_resources(&node, &resources, hub);
     check_hosts(&node, &identity, &operations);
     let unsupported = Unsupported::read(&node, &resources, hub);
     unsupported.check(&node, &identity.key, hub, &|id| operations.contains_key(id));
+    parents::check(&resources, hub, &relations, &|id| operations.contains_key(id));
     Some(Element {
         headers: read_templates(&node, "headers"),
         xml: node.get("xml").and_then(|place| read_vocabulary(&place)),
@@ -274,6 +277,7 @@ fn read_element(folder: &str, files: &FileSet, catalog: &Catalog, problems: &Pro
             .collect(),
         unsupported,
         operations,
+        relations,
         plans,
         identity,
     })
@@ -312,16 +316,16 @@ fn resource_nodes<'a>(element: &Node<'a>, files: &'a FileSet, problems: &'a Prob
 }
 
 type Operations = BTreeMap<String, Arc<Operation>>;
+type Plans = BTreeMap<String, Arc<Plan>>;
 
 fn read_resources(
     element: &Node<'_>,
     resources: &[(String, Node<'_>)],
     hub: &Hub,
-) -> (Operations, BTreeMap<String, Arc<Plan>>) {
+) -> (Operations, Plans, BTreeMap<String, Relations>) {
     let paging = element.get("paging").and_then(|place| read_paging(&place));
     let filtering = element.get("filtering").and_then(|place| read_filtering(&place, None));
-    let mut plans: BTreeMap<String, Arc<Plan>> = BTreeMap::new();
-    let mut operations = Operations::new();
+    let (mut plans, mut operations, mut relations) = (Plans::new(), Operations::new(), BTreeMap::new());
     for (name, node) in resources {
         let Some(resource) = hub.resources.get(name) else {
             let known: Vec<&str> = hub.resources.keys().map(String::as_str).collect();
@@ -338,14 +342,15 @@ fn read_resources(
             clearing: element.get("clearing").map_or(Value::Null, |place| place.value.clone()),
             envelope: element.opt_text("nativeEnvelope"),
         };
-        if let Some((plan, read)) = operation::read_resource(node, &context) {
+        if let Some((plan, read, parents)) = operation::read_resource(node, &context) {
             plans.insert(name.clone(), plan);
+            relations.insert(name.clone(), parents);
             for operation in read {
                 operations.insert(operation.hub.id(), Arc::new(operation));
             }
         }
     }
-    (operations, plans)
+    (operations, plans, relations)
 }
 
 fn check_hosts(node: &Node<'_>, identity: &Identity, operations: &Operations) {

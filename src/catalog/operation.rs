@@ -4,8 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     call::{Call, ErrorRule, compiled, read_calls, read_errors, read_path, read_when},
+    filtering::{Filtering, read_filtering},
     hub::{AnswerKind, HubOperation, Model, Resource},
     lines,
+    parents::{Relations, read_relations},
     read::Node,
     session::{Session, read_session},
     support,
@@ -13,108 +15,6 @@ use super::{
     walk::Walk,
 };
 use crate::mapping::{Condition, Path, Plan, Reference, Root, TextTemplate, ValueTemplate, condition::Match};
-use crate::query::{Operator, params::Parameter};
-
-/// How an element turns a uniform filter into its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Language {
-    /// SOQL conditions.
-    Soql,
-    /// A JSON `filterGroups` list: OR of ANDs.
-    FilterGroups,
-    /// An OData v4 `$filter`.
-    Odata,
-    /// SQL-like conditions joined by AND, and nothing else.
-    Flat,
-    /// COQL conditions.
-    Coql,
-    /// A JSON tree of conditions.
-    ConditionTree,
-    /// Query parameters, by name.
-    Parameters,
-    /// Infix conditions: `name contains 'x' and modifiedTime > '2020-01-31T00:00:00'`.
-    Infix,
-    /// Nothing is pushed down.
-    None,
-}
-
-impl Language {
-    /// Its word in mapping files.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Soql => "soql",
-            Self::FilterGroups => "filterGroups",
-            Self::Odata => "odata",
-            Self::Flat => "flat",
-            Self::Coql => "coql",
-            Self::ConditionTree => "conditionTree",
-            Self::Parameters => "parameters",
-            Self::Infix => "infix",
-            Self::None => "none",
-        }
-    }
-}
-
-/// What happens to a filter (or an order) that cannot be pushed down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Otherwise {
-    /// It is applied here, over at most `max` records.
-    Local {
-        /// The bound.
-        max: u64,
-    },
-    /// The call is refused with a 400.
-    Refuse,
-}
-
-/// How filters and orders reach the provider.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Filtering {
-    /// The language.
-    pub language: Language,
-    /// The operators it takes, as written in `where`; empty: all of the language.
-    pub operators: Vec<String>,
-    /// What happens to the rest.
-    pub otherwise: Otherwise,
-    /// A condition in the provider's own names that always holds.
-    pub fixed: Option<String>,
-    /// The provider's names that it filters by; empty: all.
-    pub columns: Vec<String>,
-    /// Whether the provider orders.
-    pub orders: bool,
-    /// The provider's names that it orders by; empty: all.
-    pub order_columns: Vec<String>,
-    /// Whether the texts of `IN` lists have to be in lower case, for providers that compare them so.
-    pub lowercase_lists: bool,
-    /// The object a tree of conditions is about.
-    pub object: String,
-    /// Columns that such a tree compares whole.
-    pub terms: Vec<String>,
-    /// What the query parameters mean.
-    pub parameters: Vec<Parameter>,
-}
-
-impl Default for Filtering {
-    /// Nothing is pushed down; the gateway filters and orders.
-    fn default() -> Self {
-        Self {
-            language: Language::None,
-            operators: Vec::new(),
-            otherwise: Otherwise::Local { max: LOCAL_LIMIT },
-            fixed: None,
-            columns: Vec::new(),
-            orders: false,
-            order_columns: Vec::new(),
-            lowercase_lists: false,
-            object: String::new(),
-            terms: Vec::new(),
-            parameters: Vec::new(),
-        }
-    }
-}
-
-/// How many records the gateway filters for one page when the file names no bound.
-const LOCAL_LIMIT: u64 = 10_000;
 
 /// How the provider pages.
 #[derive(Debug, Clone, PartialEq)]
@@ -227,8 +127,8 @@ pub(super) struct Context<'a> {
     pub(super) envelope: Option<String>,
 }
 
-/// Reads a resource file: its plan and its operations.
-pub(super) fn read_resource(node: &Node<'_>, context: &Context<'_>) -> Option<(Arc<Plan>, Vec<Operation>)> {
+/// Reads a resource file: its plan, its operations, and how its records belong to parents.
+pub(super) fn read_resource(node: &Node<'_>, context: &Context<'_>) -> Option<(Arc<Plan>, Vec<Operation>, Relations)> {
     node.object(&[
         "resource",
         "object",
@@ -240,6 +140,7 @@ pub(super) fn read_resource(node: &Node<'_>, context: &Context<'_>) -> Option<(A
         "clearing",
         "defaults",
         "filtering",
+        "parents",
         "operations",
         "comment",
     ])?;
@@ -252,7 +153,16 @@ pub(super) fn read_resource(node: &Node<'_>, context: &Context<'_>) -> Option<(A
         Some(place) => read_filtering(&place, context.filtering.as_ref()),
         None => context.filtering.clone(),
     };
-    let defaults = read_defaults(node);
+    let defaults = read_filled(node, "defaults");
+    let compile = |place: &Node<'_>, hub: &Arc<HubOperation>| {
+        let mut operation = read_operation(&named(place, context)?, hub, context, &plan)?;
+        if operation.filtering.is_none() {
+            operation.filtering.clone_from(&filtering);
+        }
+        operation.object.clone_from(&object);
+        operation.defaults.clone_from(&defaults);
+        Some(operation)
+    };
     let mut operations = Vec::new();
     for (name, place) in node.require("operations")?.members() {
         let Some(hub) = context.resource.operation(name) else {
@@ -267,36 +177,29 @@ pub(super) fn read_resource(node: &Node<'_>, context: &Context<'_>) -> Option<(A
         if support::is_declaration(&place) {
             continue;
         }
-        let body = if place.value.is_string() {
-            let wanted = place.text()?;
-            match context.patterns.as_ref().and_then(|patterns| patterns.get(wanted)) {
-                Some(pattern) => pattern,
-                None => {
-                    let known: Vec<&str> = context
-                        .patterns
-                        .as_ref()
-                        .and_then(Node::map)
-                        .map_or_else(Vec::new, |patterns| patterns.keys().map(String::as_str).collect());
-                    place.problem_hint(
-                        format!("no pattern `{wanted}` in element.json"),
-                        super::read::nearest(wanted, &known),
-                    );
-                    continue;
-                }
-            }
-        } else {
-            place
-        };
-        if let Some(mut operation) = read_operation(&body, hub, context, &plan) {
-            if operation.filtering.is_none() {
-                operation.filtering.clone_from(&filtering);
-            }
-            operation.object.clone_from(&object);
-            operation.defaults.clone_from(&defaults);
-            operations.push(operation);
-        }
+        operations.extend(compile(&place, hub));
     }
-    Some((plan, operations))
+    let relations =
+        read_relations(node, context.resource, &|place, name| compile(place, context.resource.operation(name)?));
+    Some((plan, operations, relations))
+}
+
+/// The operation at `place`: itself, or the pattern of the element that it names.
+fn named<'a>(place: &Node<'a>, context: &Context<'a>) -> Option<Node<'a>> {
+    if !place.value.is_string() {
+        return Some(place.clone());
+    }
+    let wanted = place.text()?;
+    let pattern = context.patterns.as_ref().and_then(|patterns| patterns.get(wanted));
+    if pattern.is_none() {
+        let known: Vec<&str> = context
+            .patterns
+            .as_ref()
+            .and_then(Node::map)
+            .map_or_else(Vec::new, |patterns| patterns.keys().map(String::as_str).collect());
+        place.problem_hint(format!("no pattern `{wanted}` in element.json"), super::read::nearest(wanted, &known));
+    }
+    pattern
 }
 
 const OPERATION_KEYS: &[&str] = &[
@@ -375,9 +278,9 @@ fn read_operation(
     Some(operation)
 }
 
-/// Reads `defaults`: templates by the path in the provider's record that they fill.
-fn read_defaults(node: &Node<'_>) -> Vec<(Path, ValueTemplate)> {
-    let Some(list) = node.get("defaults") else { return Vec::new() };
+/// Reads templates by the path in the provider's record that they fill.
+pub(super) fn read_filled(node: &Node<'_>, key: &str) -> Vec<(Path, ValueTemplate)> {
+    let Some(list) = node.get(key) else { return Vec::new() };
     let mut defaults = Vec::new();
     for (source, place) in list.members() {
         let path = compiled(&place, || Path::compile(source));
@@ -499,89 +402,4 @@ pub(super) fn read_paging(node: &Node<'_>) -> Option<Paging> {
         offset: node.flag("offset", false),
         next: read_calls(node, "next"),
     })
-}
-
-/// Reads a `filtering` block over the element's default.
-pub(super) fn read_filtering(node: &Node<'_>, default: Option<&Filtering>) -> Option<Filtering> {
-    node.object(&[
-        "language",
-        "operators",
-        "columns",
-        "otherwise",
-        "max",
-        "fixed",
-        "orders",
-        "lowercaseLists",
-        "object",
-        "terms",
-        "parameters",
-    ])?;
-    let language = match node.get("language") {
-        Some(place) => place.word(&[
-            ("soql", Language::Soql),
-            ("filterGroups", Language::FilterGroups),
-            ("odata", Language::Odata),
-            ("flat", Language::Flat),
-            ("coql", Language::Coql),
-            ("conditionTree", Language::ConditionTree),
-            ("parameters", Language::Parameters),
-            ("infix", Language::Infix),
-            ("none", Language::None),
-        ])?,
-        None => default.map_or(Language::None, |default| default.language),
-    };
-    let max = node.opt_number("max").unwrap_or(LOCAL_LIMIT);
-    let otherwise = match node.get("otherwise") {
-        Some(place) => place.word(&[("local", Otherwise::Local { max }), ("refuse", Otherwise::Refuse)])?,
-        None => default.map_or(Otherwise::Local { max }, |default| default.otherwise),
-    };
-    let mut terms = node.texts("terms");
-    if terms.is_empty()
-        && let Some(default) = default
-    {
-        terms.clone_from(&default.terms);
-    }
-    let parameters = match node.get("parameters") {
-        Some(place) => {
-            place.members().into_iter().filter_map(|(condition, name)| read_parameter(condition, &name)).collect()
-        }
-        None => default.map_or_else(Vec::new, |default| default.parameters.clone()),
-    };
-    let mut operators = node.texts("operators");
-    if operators.is_empty()
-        && let Some(default) = default
-    {
-        operators.clone_from(&default.operators);
-    }
-    let names = |key: &str, inherited: &dyn Fn(&Filtering) -> &Vec<String>| match node.get(key) {
-        Some(place) if place.value.is_array() => node.texts(key),
-        Some(_) => Vec::new(),
-        None => default.map_or_else(Vec::new, |default| inherited(default).clone()),
-    };
-    Some(Filtering {
-        language,
-        operators,
-        otherwise,
-        fixed: node.opt_text("fixed").or_else(|| default.and_then(|default| default.fixed.clone())),
-        columns: names("columns", &|default| &default.columns),
-        orders: match node.get("orders") {
-            Some(place) if place.value.is_array() => true,
-            _ => node.flag("orders", default.is_some_and(|default| default.orders)),
-        },
-        order_columns: names("orders", &|default| &default.order_columns),
-        lowercase_lists: node.flag("lowercaseLists", default.is_some_and(|default| default.lowercase_lists)),
-        object: node.opt_text("object").or_else(|| default.map(|default| default.object.clone())).unwrap_or_default(),
-        terms,
-        parameters,
-    })
-}
-
-/// Reads what a query parameter means: a column, and an operator after it (`=` when there is none).
-fn read_parameter(condition: &str, name: &Node<'_>) -> Option<Parameter> {
-    let (column, operator) = condition.split_once(' ').unwrap_or((condition, "="));
-    let Some(operator) = Operator::parse(operator.trim()) else {
-        name.problem_hint(format!("`{operator}` is not an operator"), "write it like `modified >=`");
-        return None;
-    };
-    Some(Parameter { column: column.to_owned(), operator, name: name.text()?.to_owned() })
 }

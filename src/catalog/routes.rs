@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::hub::HubOperation;
+use super::hub::{ANY_PARENT, HubOperation};
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Segment {
@@ -14,6 +14,8 @@ enum Segment {
 #[derive(Debug, Clone)]
 struct Route {
     segments: Vec<Segment>,
+    /// The resource of the record that the path is below, where the path does not name it.
+    parent: Option<String>,
     methods: BTreeMap<String, Arc<HubOperation>>,
 }
 
@@ -28,14 +30,19 @@ impl Route {
 
     fn names(&self, path: &[String]) -> Vec<(String, String)> {
         let pairs = self.segments.iter().zip(path);
-        pairs
-            .filter_map(|(segment, given)| match segment {
-                Segment::Name(name) => Some((name.clone(), given.clone())),
-                Segment::Literal(_) => None,
-            })
-            .collect()
+        let parent = self.parent.iter().map(|parent| (PARENT.to_owned(), parent.clone()));
+        let named = pairs.filter_map(|(segment, given)| match segment {
+            Segment::Name(name) => Some((name.clone(), given.clone())),
+            Segment::Literal(_) => None,
+        });
+        parent.chain(named).collect()
     }
 }
+
+/// The name of the resource (or object) of the record that a path is below.
+pub const PARENT: &str = "parent";
+/// The name of that record's id.
+pub const PARENT_ID: &str = "parentId";
 
 /// The routes of one hub.
 #[derive(Debug, Clone, Default)]
@@ -55,9 +62,10 @@ pub enum Found<'a> {
 impl Routes {
     /// Builds the routes of these operations.
     pub(super) fn new<'a>(operations: impl Iterator<Item = &'a Arc<HubOperation>>) -> Self {
-        let mut table: BTreeMap<Vec<Segment>, BTreeMap<String, Arc<HubOperation>>> = BTreeMap::new();
+        type Methods = BTreeMap<String, Arc<HubOperation>>;
+        let mut table: BTreeMap<Vec<Segment>, (Option<String>, Methods)> = BTreeMap::new();
         for operation in operations {
-            for path in &operation.paths {
+            for (path, parent) in operation.all_paths() {
                 let segments = path
                     .split('/')
                     .filter(|segment| !segment.is_empty())
@@ -66,13 +74,14 @@ impl Routes {
                         None => Segment::Literal(segment.to_owned()),
                     })
                     .collect();
-                let methods = table.entry(segments).or_default();
+                let (known, methods) = table.entry(segments).or_default();
+                *known = parent.filter(|parent| *parent != ANY_PARENT).map(str::to_owned);
                 for method in std::iter::once(&operation.method).chain(&operation.aliases) {
                     methods.insert(method.clone(), Arc::clone(operation));
                 }
             }
         }
-        Self(table.into_iter().map(|(segments, methods)| Route { segments, methods }).collect())
+        Self(table.into_iter().map(|(segments, (parent, methods))| Route { segments, parent, methods }).collect())
     }
 
     /// Finds the operation of `method` at `path`, given as decoded segments.

@@ -17,7 +17,7 @@ use crate::{
 const AFTER: &str = "\
 Settings: built-in defaults, then the file (--config), then HUBGATE_SECTION__KEY from the environment, then flags.
 SIGTERM or SIGINT stops it once the calls in flight are done (server.drain_s); a second signal stops it at once.
-SIGHUP reads the mapping files anew. Logs go to standard output.
+SIGHUP reads the mapping files and the TLS certificate anew. Logs go to standard output.
 
 Examples:
   hubgate serve
@@ -97,7 +97,7 @@ impl Signals {
 pub(super) async fn attend(signals: &mut Signals, app: App, serving: Serving) -> Result<ExitCode, Failure> {
     loop {
         tokio::select! {
-            _ = signals.hang_up.recv() => drop(app.reload_catalog().await),
+            _ = signals.hang_up.recv() => serving.reload().await,
             _ = signals.terminate.recv() => break,
             _ = signals.interrupt.recv() => break,
         }

@@ -144,8 +144,10 @@ impl Layers {
             ("server.header_timeout_s", config.server.header_timeout_s),
             ("server.idle_timeout_s", config.server.idle_timeout_s),
             ("server.max_connections", config.server.max_connections as u64),
+            ("server.max_in_flight", config.server.max_in_flight as u64),
             ("server.body_limit_bytes", config.server.body_limit_bytes as u64),
             ("limits.instance_concurrency", config.limits.instance_concurrency as u64),
+            ("limits.origin_concurrency", config.limits.origin_concurrency as u64),
             ("limits.max_response_bytes", config.limits.max_response_bytes as u64),
             ("links.ttl_s", config.links.ttl_s),
             ("grants.wait_s", config.grants.wait_s),
@@ -158,6 +160,14 @@ impl Layers {
         }
         if config.grants.lease_s <= config.grants.token_timeout_s.saturating_mul(2) {
             self.complain("grants.lease_s", "must be more than twice grants.token_timeout_s");
+        }
+        for (key, given, other) in [
+            ("server.tls_key_file", &config.server.tls_key_file, &config.server.tls_cert_file),
+            ("server.tls_cert_file", &config.server.tls_cert_file, &config.server.tls_key_file),
+        ] {
+            if given.is_none() && other.is_some() {
+                self.complain(key, "is missing: certificate and key are given together");
+            }
         }
         if let Some(url) = &config.server.public_url
             && (!matches!(url.scheme(), "http" | "https") || url.query().is_some() || url.fragment().is_some())

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
     path::PathBuf,
     time::Duration,
 };
@@ -35,6 +36,13 @@ pub struct Server {
     pub drain_s: u64,
     /// The most connections at a time; further ones wait in the kernel's queue. Default 10000.
     pub max_connections: usize,
+    /// The most calls being answered at a time; further ones get 503 with `Retry-After` at once. Default 4000.
+    pub max_in_flight: usize,
+    /// A PEM file with the certificate and its chain: the API is served by TLS. Read anew when it changes and on SIGHUP.
+    /// Needs `tls_key_file`. Default: none, plain HTTP.
+    pub tls_cert_file: Option<PathBuf>,
+    /// A PEM file with the certificate's private key.
+    pub tls_key_file: Option<PathBuf>,
     /// Origins whose scripts may read answers: `*` or exact origins such as `https://app.example`. Default `["*"]`
     /// (credentials travel in a header that a browser never adds by itself).
     pub allowed_origins: Vec<String>,
@@ -52,6 +60,9 @@ impl Default for Server {
             idle_timeout_s: 75,
             drain_s: 30,
             max_connections: 10_000,
+            max_in_flight: 4_000,
+            tls_cert_file: None,
+            tls_key_file: None,
             allowed_origins: vec!["*".to_owned()],
         }
     }
@@ -187,13 +198,25 @@ impl Default for Cache {
 pub struct Limits {
     /// Calls of one instance that are on their way to its provider at a time. Default 64.
     pub instance_concurrency: usize,
+    /// Calls of all instances that are on their way to one provider host at a time. Default 1000.
+    pub origin_concurrency: usize,
+    /// Calls that one instance may make in a minute, at this node. Default: no limit.
+    pub instance_per_minute: Option<NonZeroU32>,
+    /// Calls that one account may make in a minute, its instances' together, at this node. Default: no limit.
+    pub account_per_minute: Option<NonZeroU32>,
     /// The largest JSON answer that is read from a provider, in bytes (files stream and have no limit). Default 16 MiB.
     pub max_response_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { instance_concurrency: 64, max_response_bytes: 16 * 1024 * 1024 }
+        Self {
+            instance_concurrency: 64,
+            origin_concurrency: 1000,
+            instance_per_minute: None,
+            account_per_minute: None,
+            max_response_bytes: 16 * 1024 * 1024,
+        }
     }
 }
 

@@ -7,11 +7,12 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::{Gateway, explain::wants_explanation, invoke, link, page};
+use super::{Gateway, explain::wants_explanation, invoke, link, objects::object_of, page};
 use crate::{
     catalog::{
         Element, Found, Hub, HubOperation, Operation,
         hub::{AnswerKind, RequestKind},
+        routes::PARENT,
     },
     error::{Error, Kind, Result},
     provider::{Connection, Outcome, Upload},
@@ -127,6 +128,7 @@ impl Gateway {
         match found {
             Found::Operation(operation, names) => {
                 let operation = Arc::clone(operation);
+                let names = if operation.native { native_names(&element, names) } else { names };
                 Ok(Resolved { element, hub, operation, names })
             }
             Found::OtherMethods(methods) => Err(Error::new(
@@ -160,7 +162,7 @@ impl Gateway {
         }
         let resolved =
             self.resolve(&call.head.instance, call.head.hub.as_deref(), &call.head.method, &call.head.path)?;
-        let operation = supported(&resolved.element, &resolved.operation)?;
+        let operation = supported(&resolved)?;
         let connection = self.connector.connection(&resolved.element, &call.head.instance)?;
         let instance_id = call.head.instance.id;
         if explain {
@@ -254,17 +256,32 @@ pub(super) fn enabled(instance: &InstanceRecord) -> Result<()> {
     Ok(())
 }
 
+/// The path's names with the provider's own for those of resources: below a parent `contacts` may stand for `Contact`.
+fn native_names(element: &Element, names: Vec<(String, String)>) -> Vec<(String, String)> {
+    if !names.iter().any(|(name, _)| name == PARENT) {
+        return names;
+    }
+    let native = |(name, value): (String, String)| match name.as_str() {
+        PARENT | "objectName" => (name, object_of(element, &value).0),
+        _ => (name, value),
+    };
+    names.into_iter().map(native).collect()
+}
+
 /// The element's operation, or a clear word that it has none.
-fn supported(element: &Element, operation: &HubOperation) -> Result<Arc<Operation>> {
-    element.operation(&operation.id()).cloned().ok_or_else(|| {
+fn supported(resolved: &Resolved) -> Result<Arc<Operation>> {
+    let (element, operation) = (&resolved.element, &resolved.operation);
+    element.operation_at(operation, &resolved.names).cloned().map_err(|why| {
         let summary = operation.summary.trim_end_matches('.');
         let what = if summary.is_empty() {
             operation.id()
         } else {
             format!("{} ({})", operation.id(), summary.to_lowercase())
         };
-        let why = element.unsupported.reason(operation).map(|why| format!(": {why}")).unwrap_or_default();
-        Error::new(Kind::Unsupported, format!("The element `{}` does not support {what}{why}", element.key))
+        let parent = resolved.names.iter().find(|(name, _)| name == PARENT);
+        let below = parent.map(|(_, parent)| format!(" below `{parent}`")).unwrap_or_default();
+        let why = if why.is_empty() { why } else { format!(": {why}") };
+        Error::new(Kind::Unsupported, format!("The element `{}` does not support {what}{below}{why}", element.key))
     })
 }
 

@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
-use crate::catalog::{Catalog, Element, Problem, load, read::nearest, source::Files};
+use crate::catalog::{Catalog, Element, Problem, hub::ANY_PARENT, load, read::nearest, source::Files};
 
 mod answer;
 mod compare;
@@ -67,6 +67,7 @@ pub fn check(files: &Files) -> Report {
         report.operations += element.operations.len();
         let sound = !broken.contains(&element.key) && !rests_on(element, &broken);
         problems.extend(missing(element));
+        problems.extend(missing_relations(element));
         problems.extend(astray(&catalog, element, sound));
         if sound {
             report.examples += element.examples.len();
@@ -108,6 +109,33 @@ fn missing(element: &Arc<Element>) -> Vec<Problem> {
             }
         })
         .collect()
+}
+
+/// Parents of which no example tells.
+fn missing_relations(element: &Element) -> Vec<Problem> {
+    let told = |resource: &str, parent: &str| {
+        element.examples.iter().any(|example| {
+            let named = example.value.pointer("/request/path/parent").and_then(serde_json::Value::as_str);
+            example.operation.split('.').next() == Some(resource)
+                && named.is_some_and(|named| named == parent || parent == ANY_PARENT)
+        })
+    };
+    let mut problems = Vec::new();
+    for (resource, relations) in &element.relations {
+        for relation in relations.all().filter(|relation| !told(resource, &relation.parent)) {
+            let (file, pointer) = element.places.get(resource).cloned().unwrap_or_default();
+            problems.push(Problem {
+                file,
+                pointer: format!("{pointer}/parents/{}", relation.parent),
+                message: format!("`{}` has no example of `{resource}` below `{}`", element.key, relation.parent),
+                hint: Some(format!(
+                    "add one to a file in elements/{}/examples/, with \"path\": {{\"parent\": …, \"parentId\": …}}",
+                    element.key
+                )),
+            });
+        }
+    }
+    problems
 }
 
 /// Examples of operations that are not there.

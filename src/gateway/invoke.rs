@@ -13,10 +13,11 @@ use crate::{
     catalog::{
         Operation,
         hub::{AnswerKind, Location, Parameter, ParameterKind, RequestKind},
+        routes::{PARENT, PARENT_ID},
     },
     error::{Error, Kind, Result},
     mapping::{codec::scalar_text, time},
-    provider::{Invocation, PageRequest, Upload},
+    provider::{Invocation, PageRequest, Parent, Upload},
     query::{self, Expr},
     store::seal::Sealer,
 };
@@ -119,6 +120,7 @@ pub(super) fn prepare(sealer: &Sealer, call: Call, resolved: &Resolved, operatio
             raw: flag("raw"),
             count: flag("returnTotalCount") || flag("returnCount"),
             path: resolved.names.clone(),
+            parent: parent(resolved),
             deadline: head.deadline,
             operation,
             query,
@@ -135,6 +137,14 @@ pub(super) fn prepare(sealer: &Sealer, call: Call, resolved: &Resolved, operatio
             keep_nulls,
         },
     })
+}
+
+/// The record that the call is below.
+fn parent(resolved: &Resolved) -> Option<Parent> {
+    let named = |wanted: &str| resolved.names.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
+    let (name, id) = (named(PARENT)?, named(PARENT_ID)?);
+    let relation = resolved.element.relation(&resolved.operation.resource, &name).ok()?;
+    Some(Parent { relation: Arc::clone(relation), name, id })
 }
 
 fn unparsed(parameter: &str, error: &query::ParseError) -> Error {

@@ -216,7 +216,9 @@ fn unanswered(error: Error) -> Failure {
         Kind::ProviderUnreachable | Kind::ProviderTimeout | Kind::ProviderFailed => {
             down(error.kind(), error.provider().cloned(), error.retry_after(), true)
         }
-        Kind::Unavailable | Kind::TooManyRequests => down(Kind::ProviderUnreachable, None, error.retry_after(), false),
+        Kind::ProviderDown | Kind::Unavailable | Kind::TooManyRequests => {
+            down(Kind::ProviderUnreachable, None, error.retry_after(), false)
+        }
         _ => Failure::Blocked(error),
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{Described, Object, schemas};
 use crate::catalog::{
     HubOperation,
-    hub::{AnswerKind, Location, Parameter, ParameterKind, RequestKind},
+    hub::{ANY_PARENT, AnswerKind, Location, Parameter, ParameterKind, RequestKind},
 };
 
 impl Described<'_> {
@@ -18,7 +18,7 @@ impl Described<'_> {
             self.element.is_none_or(|element| element.operation(&operation.id()).is_some())
         };
         for operation in self.hub.operations().filter(served) {
-            for path in &operation.paths {
+            for (path, _) in operation.all_paths().filter(|(_, parent)| self.has_below(operation, *parent)) {
                 for method in std::iter::once(&operation.method).chain(&operation.aliases) {
                     self.add(&mut paths, path, method, self.operation(operation, path, method, None));
                 }
@@ -30,6 +30,16 @@ impl Described<'_> {
         }
         tell_apart(&mut paths);
         paths
+    }
+
+    /// Whether the element carries out the operation below such a parent.
+    fn has_below(&self, operation: &HubOperation, parent: Option<&str>) -> bool {
+        self.element.is_none_or(|element| match parent {
+            Some(ANY_PARENT) => element.relations.get(&operation.resource).is_some_and(|relations| {
+                relations.all().any(|one| !one.lacks.iter().any(|(name, _)| *name == operation.name))
+            }),
+            parent => element.operation_below(operation, parent).is_ok(),
+        })
     }
 
     fn add(&self, paths: &mut Map<String, Value>, path: &str, method: &str, operation: Value) {
@@ -129,7 +139,8 @@ impl Described<'_> {
             operation.native && self.element.is_some_and(|element| element.operation(&operation.id()).is_some())
         });
         for operation in generic {
-            for path in operation.paths.iter().filter(|path| path.contains("{objectName}")) {
+            let paths_of_all = operation.all_paths().filter(|(_, parent)| self.has_below(operation, *parent));
+            for path in paths_of_all.map(|(path, _)| path).filter(|path| path.contains("{objectName}")) {
                 let concrete = path.replace("{objectName}", &object.name);
                 // A child's path names a second object, which stays open.
                 for method in std::iter::once(&operation.method).chain(&operation.aliases) {
@@ -267,7 +278,7 @@ fn responses(answer: &AnswerKind, record: &dyn Fn(&str) -> Value) -> Value {
 }
 
 fn with_errors(success: Value) -> Value {
-    let mut responses = errors(&[400, 401, 404, 409, 429, 502, 504]);
+    let mut responses = errors(&[400, 401, 403, 404, 409, 429, 502, 503, 504]);
     responses.insert("200".to_owned(), success);
     responses.into()
 }
@@ -277,10 +288,12 @@ pub(super) fn errors(statuses: &[u16]) -> Map<String, Value> {
     let error = |status: &u16| {
         let description = match status {
             401 => "Credentials are missing or wrong, or the instance has to be connected anew",
+            403 => "The instance is disabled, or the provider does not allow it",
             404 => "Nothing is there",
             409 => "It is in the way of something that is there",
             429 => "A request limit is used up; Retry-After says for how long",
             502 => "The provider failed",
+            503 => "Not just now: too many calls, a provider that is down; Retry-After says for how long",
             504 => "The provider did not answer in time",
             _ => "The call is wrong, or the element cannot do it; the message says which",
         };

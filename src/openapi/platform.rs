@@ -53,12 +53,12 @@ fn operation(row: &Value, known: Option<&Value>) -> Value {
         })
         .collect();
     let has = |member: &str| row.get(member) == Some(&Value::Bool(true));
-    let mut statuses = vec![400, 404, 409];
+    let mut statuses = vec![400, 404, 409, 503];
     if !has("open") {
-        statuses.push(401);
+        statuses.extend([401, 403, 429]);
     }
     if has("provider") {
-        statuses.extend([429, 502, 504]);
+        statuses.extend([502, 504]);
     }
     let mut responses = errors(&statuses);
     responses.insert("200".to_owned(), success(row));

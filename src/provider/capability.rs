@@ -6,8 +6,9 @@ use super::filter::{By, condition_by, order_by};
 use crate::{
     catalog::{
         Element, Hub, HubOperation, Operation,
+        filtering::Otherwise,
         hub::{AnswerKind, FieldKind, Model, Resource},
-        operation::Otherwise,
+        parents::Relations,
     },
     mapping::{Access, Codec, Line},
     query::{CompareOp, Expr, Operator, Value as Literal},
@@ -21,7 +22,8 @@ use crate::{
 ///                  "delete": {"supported": false, "reason": "…"}},
 ///   "fields": {"email": {"read": true, "create": true, "update": true,
 ///                        "where": {"provider": ["="], "gateway": ["LIKE"]}, "orderBy": "provider"},
-///              "fax": {"supported": false, "reason": "…"}}}}
+///              "fax": {"supported": false, "reason": "…"}}},
+///  "notes": {"parents": {"accounts": {"supported": true}, "leads": {"supported": false, "reason": "…"}}}}
 /// ```
 ///
 /// `where` and `orderBy` say who does it: the provider, or the gateway over at most `filterLimit` records. An operator that
@@ -52,7 +54,40 @@ fn capabilities_of(element: &Element, hub: &Hub, resource: &Resource) -> Value {
     }
     let model = resource.model.as_ref().and_then(|name| hub.models.get(name));
     let fields = model.map(|model| fields(element, resource, model)).unwrap_or_default();
-    json!({"operations": operations, "fields": fields})
+    let mut told = json!({"operations": operations, "fields": fields});
+    if let (Value::Object(told), false) = (&mut told, resource.parents.is_empty()) {
+        told.insert("parents".to_owned(), Value::Object(parents(element, resource)));
+    }
+    told
+}
+
+/// Below which parents there are such records, and what cannot be done there.
+fn parents(element: &Element, resource: &Resource) -> Map<String, Value> {
+    let carried = |operation: &&std::sync::Arc<HubOperation>| element.operation(&operation.id()).is_some();
+    let below = |parent: &str| {
+        let lacks: Map<String, Value> = resource
+            .operations
+            .iter()
+            .filter(carried)
+            .filter_map(|operation| {
+                let why = element.operation_below(operation, Some(parent)).err()?;
+                Some((operation.name.clone(), json!({"supported": false, "reason": why})))
+            })
+            .collect();
+        match element.relation(&resource.name, parent) {
+            Err(why) => json!({"supported": false, "reason": why}),
+            Ok(_) if lacks.is_empty() => json!({"supported": true}),
+            Ok(_) => json!({"supported": true, "operations": lacks}),
+        }
+    };
+    let own = element.relations.get(&resource.name);
+    let own = own.into_iter().flat_map(Relations::all).map(|relation| relation.parent.as_str());
+    let mut names: Vec<&str> = resource.parents.iter().map(String::as_str).chain(own).collect();
+    names.dedup();
+    if !resource.operations.iter().any(|operation| carried(&operation)) {
+        return Map::new();
+    }
+    names.into_iter().map(|parent| (parent.to_owned(), below(parent))).collect()
 }
 
 fn supported(operation: &Operation) -> Value {

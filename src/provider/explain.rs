@@ -9,6 +9,7 @@ use super::{
     Connection, Engine, FieldDescription, Invocation,
     filter::{Parted, part},
     list::{MAX_PAGES, beginning, page_size, set_page},
+    parent::{Bound, bind},
     run::{begin, select, to_describe},
     scope::{CallScope, Open},
     send::kind_of_status,
@@ -18,6 +19,7 @@ use crate::{
         Call, Element, Operation,
         hub::AnswerKind,
         operation::{Paging, Refusal, Step},
+        parents::Told,
         walk::Walk,
     },
     error::{Error, Result},
@@ -65,17 +67,22 @@ impl Engine {
             Account { engine: self, element, connection, invocation, calls: Vec::new(), refusals: Vec::new() };
         let (described, complete) = account.described(&scope)?;
         let lists = matches!(operation.hub.answer, AnswerKind::List(_));
-        let parted = if lists { part(operation, invocation, &described)? } else { Parted::default() };
+        let bound = account.bound(&described, complete, &scope)?;
+        if let Some(bound) = &bound {
+            bound.attach(invocation, &mut scope)?;
+        }
+        let parted = if lists { part(operation, invocation, &described, bound.as_ref())? } else { Parted::default() };
         scope.filter.clone_from(&parted.filter);
         scope.order.clone_from(&parted.order);
         if !complete && invocation.native && invocation.fields.is_empty() {
             scope.open = Some(Open { fields: true, ..Open::default() });
         } else {
             if operation.needs(Root::Select, "") {
-                scope.select = Some(select(operation, invocation, &described, &parted, &Plan::select)?);
+                scope.select = Some(select(operation, invocation, &described, &parted, bound.as_ref(), &Plan::select)?);
             }
             if operation.needs(Root::Members, "") {
-                scope.members = Some(select(operation, invocation, &described, &parted, &Plan::members)?);
+                scope.members =
+                    Some(select(operation, invocation, &described, &parted, bound.as_ref(), &Plan::members)?);
             }
         }
         account.look_up(&mut scope)?;
@@ -90,6 +97,7 @@ impl Engine {
             told.extend(filtering(operation, &parted, page));
             told.insert("paging".to_owned(), paging);
         } else {
+            account.belonging(bound.as_ref(), &mut scope)?;
             account.steps(&mut scope)?;
         }
         if !complete {
@@ -181,6 +189,48 @@ impl Account<'_> {
                 Some(false) => {}
                 None => self.refusals.push(json!({"when": refusal.when.source(), "status": refusal.status,
                     "message": refusal.message})),
+            }
+        }
+        Ok(())
+    }
+
+    /// How records belong to the parent; nothing where only the provider's description of fields would tell.
+    fn bound(
+        &mut self,
+        described: &[FieldDescription],
+        complete: bool,
+        scope: &CallScope<'_>,
+    ) -> Result<Option<Bound>> {
+        let Some(parent) = &self.invocation.parent else { return Ok(None) };
+        if let Some(step) = &parent.relation.referred_as {
+            for call in &step.calls {
+                self.call(call, scope, Remark { purpose: "the name of the parent's object", ..Remark::default() })?;
+            }
+        }
+        if matches!(parent.relation.told, Told::Described { .. })
+            && (!complete || parent.relation.referred_as.is_some())
+        {
+            return Ok(None);
+        }
+        bind(self.invocation, described, None)
+    }
+
+    /// The calls that tell whether the record belongs to the parent.
+    fn belonging(&mut self, bound: Option<&Bound>, scope: &mut CallScope<'_>) -> Result<()> {
+        let invocation = self.invocation;
+        let checked = bound.filter(|bound| bound.is_checked(invocation) && !bound.is_told_by(invocation));
+        let (Some(bound), Some(parent)) = (checked, &invocation.parent) else { return Ok(()) };
+        let mut scope = scope.fork();
+        let column = bound.column.iter().cloned().map(Value::String).collect();
+        scope.select = Some(Value::Array(column));
+        scope.members.clone_from(&scope.select);
+        let get = self.element.operation(&format!("{}.get", invocation.operation.hub.resource));
+        let of_get = get.into_iter().flat_map(|get| &get.steps).flat_map(|step| &step.calls);
+        let calls: Vec<&Call> = parent.relation.read.as_ref().map_or_else(|| of_get.collect(), |read| vec![read]);
+        for call in calls {
+            if decided(call.when.as_ref(), &scope) == Some(true) {
+                let remark = Remark { purpose: "whether the record belongs to its parent", ..Remark::default() };
+                self.call(call, &scope, remark)?;
             }
         }
         Ok(())
@@ -364,6 +414,9 @@ fn filtering(operation: &Operation, parted: &Parted, page: u64) -> Map<String, V
     }
     if let Some(local) = &parted.local {
         filter.insert("here".to_owned(), json!({"where": local.to_string(), "recordsAtMost": reads}));
+    }
+    if let Some(path) = parted.parent.as_ref().and_then(|parent| parent.path.as_ref()) {
+        told.insert("parent".to_owned(), json!({"here": path.to_string(), "recordsAtMost": reads}));
     }
     if !filter.is_empty() {
         told.insert("where".to_owned(), Value::Object(filter));

@@ -2,12 +2,12 @@
 
 use serde_json::Value as Json;
 
-use super::{FieldDescription, Invocation};
+use super::{FieldDescription, Invocation, parent::Bound};
 use crate::{
     catalog::{
         Operation,
+        filtering::{Filtering, Language, Otherwise},
         hub::FieldKind,
-        operation::{Filtering, Language, Otherwise},
     },
     error::{Error, Result},
     mapping::{self, Codec, Line},
@@ -31,12 +31,26 @@ pub(super) struct Parted {
     pub(super) local: Option<Expr>,
     /// The order that is made here.
     pub(super) local_order: Vec<Order>,
+    /// The parent that records are held against here.
+    pub(super) parent: Option<Bound>,
     /// How many records may be read for that.
     pub(super) max: u64,
 }
 
-/// Parts the filter and the order of `invocation`.
-pub(super) fn part(operation: &Operation, invocation: &Invocation, described: &[FieldDescription]) -> Result<Parted> {
+impl Parted {
+    /// Whether records are left out here.
+    pub(super) fn leaves_out(&self) -> bool {
+        self.local.is_some() || self.parent.is_some()
+    }
+}
+
+/// Parts the filter and the order of `invocation`, whose records belong to a parent as `bound` says.
+pub(super) fn part(
+    operation: &Operation,
+    invocation: &Invocation,
+    described: &[FieldDescription],
+    bound: Option<&Bound>,
+) -> Result<Parted> {
     let filtering = operation.filtering.clone().unwrap_or_default();
     let names = Names { operation, native: invocation.native, described, filtering: &filtering };
     let resolve = |name: &str| Ok(names.resolve(name));
@@ -77,17 +91,16 @@ pub(super) fn part(operation: &Operation, invocation: &Invocation, described: &[
         Some(text) => Some(mark(query::parse(text).map_err(Error::internal)?)),
         None => None,
     };
-    let remote = Expr::all(fixed.into_iter().chain(pushed.clone()).collect());
-    if let Some(remote) = remote {
+    let fixed = names.below_parent(fixed, bound, &mut parted)?;
+    if let Some(remote) = Expr::all(fixed.clone().into_iter().chain(pushed.clone()).collect()) {
         match names.render(&remote) {
             Ok((rendered, _)) => parted.filter = Some(rendered),
             // Together they are too much for the provider: the mapping's own part goes there, the caller's stays here.
             Err(error) if filtering.otherwise == Otherwise::Refuse => return Err(error.into()),
             Err(_) => {
                 parted.local = Expr::all(parted.local.into_iter().chain(pushed).collect());
-                if let Some(text) = &filtering.fixed {
-                    let fixed = mark(query::parse(text).map_err(Error::internal)?);
-                    parted.filter = Some(names.render(&fixed)?.0);
+                if let Some(fixed) = &fixed {
+                    parted.filter = Some(names.render(fixed)?.0);
                 }
             }
         }
@@ -220,6 +233,29 @@ struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
+    /// The mapping's own condition, and that records belong to the parent: asked of the provider where it can tell, else
+    /// noted to be seen to here.
+    fn below_parent(&self, fixed: Option<Expr>, bound: Option<&Bound>, parted: &mut Parted) -> Result<Option<Expr>> {
+        let Some(bound) = bound else { return Ok(fixed) };
+        let belongs = bound.column.as_ref().filter(|_| !bound.replaced).map(|column| Expr::Compare {
+            field: format!("{NATIVE}{column}"),
+            op: CompareOp::Eq,
+            value: Value::Text(bound.id.clone()),
+        });
+        let both = belongs.and_then(|belongs| Expr::all(fixed.iter().cloned().chain([belongs]).collect()));
+        if let Some(both) = both.filter(|both| self.render(both).is_ok_and(|(_, exact)| exact)) {
+            return Ok(Some(both));
+        }
+        if bound.in_record {
+            parted.parent = Some(bound.clone());
+        } else if !bound.replaced {
+            return Err(Error::bad_request(
+                "This provider cannot list these records below a parent together with this filter",
+            ));
+        }
+        Ok(fixed)
+    }
+
     fn line(&self, name: &str) -> Option<&'a Line> {
         if self.native { None } else { self.operation.plan.line(name) }
     }

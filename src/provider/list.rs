@@ -73,7 +73,7 @@ impl Engine {
             let Some(following) = page.next else { break };
             let enough = found.len() as u64 == want;
             // Without a filter of ours the provider's word that there is more is enough.
-            if (enough && parted.local.is_none() && operation.below.is_none()) || round + 1 >= MAX_PAGES {
+            if (enough && !parted.leaves_out() && operation.below.is_none()) || round + 1 >= MAX_PAGES {
                 next = Some(following);
                 break;
             }
@@ -89,14 +89,14 @@ impl Engine {
             let left_out = self.add_paths(element, connection, invocation, &scope, &sources, &mut found).await?;
             remark = remark.or(left_out);
         }
-        if parted.local.is_some() || operation.below.is_some() {
+        if parted.leaves_out() || operation.below.is_some() {
             total = None;
         }
         // A list that was read from its beginning to its end has told its number.
         if invocation.count && invocation.page.position.is_none() && invocation.page.drop == 0 && next.is_none() {
             total = total.or(Some(found.len() as u64));
         }
-        if invocation.count && total.is_none() && parted.local.is_none() {
+        if invocation.count && total.is_none() && !parted.leaves_out() {
             total = self.count(element, connection, operation, &scope, invocation).await?;
         }
         Ok(Outcome::List { items: found, next, total, remark })
@@ -225,7 +225,7 @@ pub(super) fn beginning(invocation: &Invocation, parted: &Parted, want: u64) -> 
     let page = match paging {
         Some(_) if start.page > 0 => start.page,
         // A filter applied here would make small provider pages cost many calls.
-        Some(paging) if parted.local.is_some() || invocation.operation.below.is_some() => paging.max,
+        Some(paging) if parted.leaves_out() || invocation.operation.below.is_some() => paging.max,
         Some(paging) => (want + invocation.page.drop.min(paging.max)).clamp(paging.min, paging.max),
         None => want,
     };
@@ -301,6 +301,9 @@ fn accept(
     parted: &Parted,
     scope: &CallScope<'_>,
 ) -> Option<Map<String, Value>> {
+    if parted.parent.as_ref().is_some_and(|parent| !parent.holds(item)) {
+        return None;
+    }
     if let Some(local) = &parted.local {
         let seen = if invocation.native {
             item.clone()

@@ -31,7 +31,8 @@ impl Engine {
         Ok(())
     }
 
-    async fn found(
+    /// What a lookup finds.
+    pub(super) async fn found(
         &self,
         element: &Element,
         connection: &Connection,

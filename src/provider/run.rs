@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::{
     Connection, Engine, FieldDescription, Invocation, Outcome, Upload,
     filter::{Parted, part},
+    parent::{self, Bound, elsewhere},
     request::unfilled,
     scope::CallScope,
     send::kind_of_status,
@@ -21,6 +22,7 @@ use crate::{
         call::{Format, Presign},
         hub::{AnswerKind, RequestKind},
         operation::{Refusal, Step},
+        parents::Told,
     },
     error::{Error, Kind, Result},
     mapping::{Plan, Root, WriteMode, time},
@@ -60,18 +62,22 @@ impl Engine {
         let mut scope = CallScope::new(connection, &invocation);
         begin(&operation, &invocation, &mut scope)?;
         let described = self.described(element, connection, &operation, &invocation, &scope).await?;
+        let bound = self.bound(element, connection, &invocation, &described, &scope).await?;
+        if let Some(bound) = &bound {
+            bound.attach(&invocation, &mut scope)?;
+        }
         let parted = if matches!(operation.hub.answer, AnswerKind::List(_)) {
-            part(&operation, &invocation, &described)?
+            part(&operation, &invocation, &described, bound.as_ref())?
         } else {
             Parted::default()
         };
         scope.filter.clone_from(&parted.filter);
         scope.order.clone_from(&parted.order);
         if operation.needs(Root::Select, "") {
-            scope.select = Some(select(&operation, &invocation, &described, &parted, &Plan::select)?);
+            scope.select = Some(select(&operation, &invocation, &described, &parted, bound.as_ref(), &Plan::select)?);
         }
         if operation.needs(Root::Members, "") {
-            scope.members = Some(select(&operation, &invocation, &described, &parted, &Plan::members)?);
+            scope.members = Some(select(&operation, &invocation, &described, &parted, bound.as_ref(), &Plan::members)?);
         }
         if let Some(upload) = &upload {
             let mut tell =
@@ -84,6 +90,10 @@ impl Engine {
         refuse(&operation.refuse, &scope)?;
         if matches!(operation.hub.answer, AnswerKind::List(_)) {
             return self.list(element, connection, &invocation, scope, &parted).await;
+        }
+        let checked = bound.filter(|bound| bound.is_checked(&invocation));
+        if let Some(bound) = checked.as_ref().filter(|bound| !bound.is_told_by(&invocation)) {
+            Box::pin(self.belongs(element, connection, &invocation, bound, &scope)).await?;
         }
         let (mut upload, cut_off) = match upload {
             Some(upload) => {
@@ -120,6 +130,10 @@ impl Engine {
             (AnswerKind::Empty, _) => Ok(Outcome::Empty),
             (AnswerKind::Record(_), Last::Json(answer, call)) => match call.answer.record.get(&answer) {
                 Some(found) if found.is_object() => {
+                    let told_here = checked.filter(|bound| bound.is_told_by(&invocation));
+                    if told_here.is_some_and(|bound| !bound.holds(found)) {
+                        return Err(elsewhere(&invocation));
+                    }
                     let mut records = [invocation.shape(found, &scope)];
                     let items = std::slice::from_ref(found);
                     self.add_paths(element, connection, &invocation, &scope, items, &mut records).await?;
@@ -280,8 +294,10 @@ pub(super) fn to_describe<'s>(
     scope: &'s CallScope<'_>,
 ) -> Option<&'s str> {
     let selects = operation.needs(Root::Select, "") || operation.needs(Root::Members, "");
+    let described = invocation.parent.as_ref().map(|parent| &parent.relation.told);
     let wanted = selects && (invocation.native || operation.plan.open.is_some())
-        || invocation.filter.is_some() && operation.object.is_some();
+        || invocation.filter.is_some() && operation.object.is_some()
+        || matches!(described, Some(Told::Described { .. }));
     scope.object.as_ref().and_then(Value::as_str).filter(|_| wanted)
 }
 
@@ -357,6 +373,7 @@ fn record(operation: &Operation, invocation: &Invocation) -> Result<Value> {
     let Value::Object(body) = &invocation.body else {
         return Err(Error::bad_request("The body should be a JSON object").with_detail("", "should be an object"));
     };
+    let body = &parent::told_once(invocation, body)?;
     if invocation.native {
         // With its envelope or without.
         let inside = operation.envelope.as_deref().and_then(|envelope| body.get(envelope));
@@ -404,6 +421,7 @@ pub(super) fn select(
     invocation: &Invocation,
     described: &[FieldDescription],
     parted: &Parted,
+    bound: Option<&Bound>,
     of: &dyn Fn(&Plan, &[String]) -> Vec<String>,
 ) -> Result<Value> {
     let mut names: Vec<String> = if invocation.native {
@@ -429,6 +447,12 @@ pub(super) fn select(
         }
         names
     };
+    let is_list = matches!(operation.hub.answer, AnswerKind::List(_));
+    if let Some(bound) =
+        bound.filter(|bound| if is_list { parted.parent.is_some() } else { bound.is_checked(invocation) })
+    {
+        names.extend(bound.selected().map(str::to_owned));
+    }
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| seen.insert(name.to_lowercase()));
     if names.is_empty() {

@@ -343,7 +343,7 @@ fn pick<'c>(calls: &'c [Call], scope: &CallScope<'_>) -> Result<&'c Call> {
 fn passes(error: &Error) -> bool {
     let status = error.provider().map(|fault| fault.status);
     match error.kind() {
-        Kind::ProviderUnreachable | Kind::ProviderTimeout | Kind::TooManyRequests => true,
+        Kind::ProviderUnreachable | Kind::ProviderTimeout | Kind::ProviderDown | Kind::TooManyRequests => true,
         Kind::ProviderFailed => status.is_some_and(|status| status >= 500 || status == 408),
         _ => false,
     }

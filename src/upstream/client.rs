@@ -11,7 +11,6 @@ use std::{sync::Arc, time::Duration};
 
 use ::url::Url;
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use moka::sync::Cache;
 use reqwest::{
     Method,
     header::{
@@ -24,8 +23,9 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     Body, ByteStream, Request, Response, Transport,
     body::{Upload, with_idle},
-    budget::Budget,
+    breaker,
     guard::{Guard, Refused},
+    origin::{Origin, Origins},
     redirect::{self, Step},
     resolver::{Guarded, Lookup, System},
     retry::{self, Failure},
@@ -52,6 +52,10 @@ pub struct Settings {
     pub max_retry_after: Duration,
     /// How long an unused connection is kept. Default 60 s.
     pub pool_idle: Duration,
+    /// Calls to one origin that are under way at a time, their bodies included. Default 1000.
+    pub origin_concurrency: usize,
+    /// When an origin that fails is left alone.
+    pub breaker: breaker::Settings,
 }
 
 impl Default for Settings {
@@ -64,12 +68,15 @@ impl Default for Settings {
             max_backoff: Duration::from_secs(2),
             max_retry_after: Duration::from_secs(10),
             pool_idle: Duration::from_mins(1),
+            origin_concurrency: 1000,
+            breaker: breaker::Settings::default(),
         }
     }
 }
 
-/// Origins whose state is kept; the least used are forgotten.
-const MAX_ORIGINS: u64 = 10_000;
+/// An answer that took less is not missed when the deadline comes: a caller who had little time left is no sign that
+/// the provider hangs.
+const HANGS: Duration = Duration::from_secs(3);
 
 /// Headers that belong to one connection or to the framing of one message: ours to write, never the caller's.
 const FRAMING: [HeaderName; 8] = [CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
@@ -81,13 +88,7 @@ pub struct Client {
     guard: Guard,
     settings: Arc<Settings>,
     clock: SharedClock,
-    origins: Cache<String, Arc<Origin>>,
-}
-
-/// What is kept of one origin. A breaker and a bulkhead belong here.
-#[derive(Debug, Default)]
-struct Origin {
-    budget: Budget,
+    origins: Origins,
 }
 
 /// A call on its way, changed by redirects.
@@ -150,9 +151,9 @@ impl Client {
         Ok(Self {
             http: http.map_err(Error::internal)?,
             guard,
+            origins: Origins::new(settings.breaker.clone(), settings.origin_concurrency),
             settings: Arc::new(settings),
             clock,
-            origins: Cache::new(MAX_ORIGINS),
         })
     }
 
@@ -170,7 +171,9 @@ impl Client {
         let mut call = Call { method, url, headers, body };
         for hop in 0.. {
             self.guard.check(&call.url, &hosts)?;
-            let mut answer = self.attempts(&mut call, deadline, retryable).await?;
+            let origin = self.origins.get(&call.url);
+            let slot = origin.enter(deadline).await?;
+            let mut answer = self.attempts(&origin, &mut call, deadline, retryable).await?;
             let next = if follow_redirects {
                 redirect::target(&call.method, &call.url, answer.status(), answer.headers())?
             } else {
@@ -180,7 +183,11 @@ impl Client {
             let next = next.filter(|(_, step)| *step == Step::Get || call.is_repeatable());
             let Some((to, step)) = next else {
                 let (status, headers) = (answer.status(), std::mem::take(answer.headers_mut()));
-                let stream = answer.bytes_stream().map_err(|error| std::io::Error::other(error.without_url()));
+                // The slot is free when the body has been read, or is dropped.
+                let stream = answer.bytes_stream().map_err(move |error| {
+                    let _held = &slot;
+                    std::io::Error::other(error.without_url())
+                });
                 return Ok(Response { status, headers, body: with_idle(stream.boxed(), idle) });
             };
             if hop >= self.settings.max_redirects {
@@ -196,19 +203,18 @@ impl Client {
     }
 
     /// One hop, with its retries.
-    async fn attempts(&self, call: &mut Call, deadline: Instant, retryable: bool) -> Result<reqwest::Response> {
-        let origin = self.origins.get_with(call.url.origin().ascii_serialization(), Arc::default);
+    async fn attempts(
+        &self,
+        origin: &Origin,
+        call: &mut Call,
+        deadline: Instant,
+        retryable: bool,
+    ) -> Result<reqwest::Response> {
         origin.budget.deposit();
         let repeatable = retryable || retry::is_idempotent(&call.method);
         let mut attempt = 1;
         loop {
-            let (outcome, failure) = match self.once(call).await {
-                Ok(answer) => {
-                    let failure = retry::of_answer(answer.status(), answer.headers(), self.clock.now());
-                    (Ok(answer), failure)
-                }
-                Err((error, failure)) => (Err(error), failure),
-            };
+            let (outcome, failure) = self.admitted(origin, call, deadline).await;
             let Some(failure) = failure.filter(|_| attempt < self.settings.attempts && call.is_repeatable()) else {
                 return outcome;
             };
@@ -228,6 +234,37 @@ impl Client {
             drop(outcome);
             tokio::time::sleep(pause).await;
             attempt += 1;
+        }
+    }
+
+    /// One attempt, of which the origin's breaker learns.
+    async fn admitted(
+        &self,
+        origin: &Origin,
+        call: &mut Call,
+        deadline: Instant,
+    ) -> (Result<reqwest::Response>, Option<Failure>) {
+        let pass = match origin.admit() {
+            Ok(pass) => pass,
+            Err(down) => return (Err(down), None),
+        };
+        let started = Instant::now();
+        match timeout_at(deadline, self.once(call)).await {
+            Ok(Ok(answer)) => {
+                pass.tell(matches!(answer.status().as_u16(), 502..=504));
+                let failure = retry::of_answer(answer.status(), answer.headers(), self.clock.now());
+                (Ok(answer), failure)
+            }
+            Ok(Err((error, failure))) => {
+                pass.tell(failure.is_some());
+                (Err(error), failure)
+            }
+            Err(_) => {
+                if started.elapsed() >= HANGS {
+                    pass.tell(true);
+                }
+                (Err(late()), None)
+            }
         }
     }
 
@@ -284,6 +321,10 @@ fn cause<E: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&E> {
     None
 }
 
+fn late() -> Error {
+    Error::new(Kind::ProviderTimeout, "The provider did not answer in time")
+}
+
 /// A number for the jitter; when the system has none to give, there is no jitter.
 fn random() -> u64 {
     getrandom::u64().unwrap_or_default()
@@ -293,7 +334,6 @@ fn random() -> u64 {
 impl Transport for Client {
     async fn send(&self, request: Request) -> Result<Response> {
         let deadline = request.deadline;
-        let late = || Error::new(Kind::ProviderTimeout, "The provider did not answer in time");
         if Instant::now() >= deadline {
             return Err(late());
         }

@@ -178,6 +178,7 @@ impl Connected {
     pub(crate) async fn try_ask(&self, ask: Ask) -> Result<Outcome> {
         let operation = self.element.operation(&ask.operation).unwrap_or_else(|| panic!("no {}", ask.operation));
         let invocation = Invocation {
+            parent: None,
             operation: Arc::clone(operation),
             path: ask.path,
             query: Map::new(),

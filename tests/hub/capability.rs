@@ -37,6 +37,37 @@ impl Element {
         self.operation(operation)["supported"] == true
     }
 
+    /// Whether it has `resource`, one of those that only some providers have.
+    pub(crate) fn has(&self, resource: &str) -> bool {
+        self.matrix[resource].is_object()
+    }
+
+    /// Whether there are records of `resource` below those of `parent`.
+    pub(crate) fn has_below(&self, parent: &str, resource: &str) -> bool {
+        self.below(parent, resource)["supported"] == true
+    }
+
+    /// Why there are none.
+    pub(crate) fn lacks_below(&self, parent: &str, resource: &str) -> String {
+        let told = self.below(parent, resource);
+        told["reason"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{self}: {resource} below {parent} without a reason"))
+            .to_owned()
+    }
+
+    /// Whether it carries out `operation` of any object below records of any other.
+    pub(crate) fn does_any_child(&self, operation: &str) -> bool {
+        let parents = self.matrix["records"]["parents"].as_object().unwrap();
+        parents.values().any(|told| told["supported"] == true && told["operations"][operation]["supported"] != false)
+    }
+
+    fn below(&self, parent: &str, resource: &str) -> &Value {
+        let told = &self.matrix[resource]["parents"][parent];
+        assert!(told.is_object(), "{self}: the matrix does not tell of {resource} below {parent}");
+        told
+    }
+
     /// Whether records of `resource` have `field`.
     pub(crate) fn reads(&self, resource: &str, field: &str) -> bool {
         self.matrix[resource]["fields"][field]["read"] == true

@@ -196,7 +196,7 @@ async fn what_is_wrong_is_refused_as_usual() {
     }
     let post = hub.json("sfdc", Method::POST, "/hubs/crm/contacts?explain=perhaps", &json!({"lastName": "x"})).await;
     assert_eq!(post.status, 400);
-    assert_eq!(hub.get("sfdc", "/hubs/crm/nothing/here/at/all?explain=true").await.status, 404);
+    assert_eq!(hub.get("sfdc", "/hubs/crm/nothing/here/at/all/either?explain=true").await.status, 404);
     assert_eq!(hub.calls("sfdc").await, before);
     // Never from the cache, never into it.
     let told = hub.get("sfdc", "/hubs/crm/contacts?explain=1").await.expect(200);

@@ -1,9 +1,10 @@
 //! Starts the program and speaks to it.
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     path::Path,
     process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
 };
 
 use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
@@ -19,7 +20,22 @@ pub(crate) struct Gateway {
     /// What `demo --json` told.
     pub(crate) told: Value,
     client: reqwest::Client,
+    log: Log,
     _data: Option<tempfile::TempDir>,
+}
+
+/// What a process logs.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// One answer, its body read as JSON where it is JSON.
@@ -83,8 +99,9 @@ impl Gateway {
             panic!("the demo did not start: {said}");
         }
         // What it logs from now on is read, so that the pipe never fills.
-        let mut errors = child.stderr.take().unwrap();
-        std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::sink()));
+        let (mut errors, log) = (child.stderr.take().unwrap(), Log::default());
+        let mut kept = log.clone();
+        std::thread::spawn(move || std::io::copy(&mut errors, &mut kept));
         let told: Value = serde_json::from_str(&line).unwrap();
         Self {
             base: told["baseUrl"].as_str().unwrap().to_owned(),
@@ -96,8 +113,14 @@ impl Gateway {
             client: client(),
             told,
             child,
+            log,
             _data: None,
         }
+    }
+
+    /// What it has logged so far.
+    fn log(&self) -> String {
+        String::from_utf8_lossy(&self.log.0.lock().unwrap()).into_owned()
     }
 
     /// The process's id.
@@ -185,6 +208,11 @@ impl Drop for Gateway {
         // It may be gone already.
         drop(self.child.kill());
         drop(self.child.wait());
+        // Whatever the test looked at: no request made the program panic.
+        if !std::thread::panicking() {
+            let log = self.log();
+            assert!(!log.contains("a panic") && !log.contains("panicked"), "{log}");
+        }
     }
 }
 

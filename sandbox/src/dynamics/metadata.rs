@@ -84,7 +84,7 @@ fn attribute(column: &Column) -> Value {
         Kind::State(_) if column.name == "statecode" => ("State", None),
         Kind::State(_) => ("Status", None),
         Kind::Lookup(_) if column.name == "ownerid" => ("Owner", None),
-        Kind::Lookup(targets) if targets.len() > 1 => ("Customer", None),
+        Kind::Lookup(_) if matches!(column.name, "parentcustomerid" | "customerid") => ("Customer", None),
         Kind::Lookup(_) => ("Lookup", None),
     };
     let mut shown = json!({

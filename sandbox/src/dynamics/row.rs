@@ -167,6 +167,10 @@ pub(super) fn compute(table: &Table, row: &mut Row, now: DateTime<Utc>) -> Resul
         let full = format!("{} {}", part("firstname"), part("lastname")).trim().to_owned();
         row.insert("fullname".to_owned(), if full.is_empty() { Value::Null } else { full.into() });
     }
+    if table.name == "incident" && row.get("customerid").is_none_or(Value::is_null) {
+        let message = "You should specify a parent contact or account.";
+        return Err(Failure::new(400, "0x80040203", message));
+    }
     if table.name == "task" {
         let done = row.get("statecode").and_then(Value::as_i64) == Some(1);
         match (done, row.get("actualend").is_some_and(|end| !end.is_null())) {

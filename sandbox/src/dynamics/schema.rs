@@ -152,7 +152,8 @@ struct Shape {
 fn table(shape: &Shape, own: Vec<Column>) -> Table {
     let mut columns = vec![fixed(shape.key, shape.label, Kind::Key)];
     columns.extend(own);
-    if shape.name != "systemuser" {
+    // Products belong to the organization.
+    if !matches!(shape.name, "systemuser" | "product") {
         columns.push(col("ownerid", "Owner", OWNERS));
     }
     if !shape.states.is_empty() {
@@ -257,6 +258,16 @@ pub(super) fn tables() -> Vec<Table> {
         col("prioritycode", "Priority", Kind::Choice(PRIORITIES)),
         col("scheduledend", "Due Date", Kind::Time),
         fixed("actualend", "Actual End", Kind::Time),
+        col(
+            "regardingobjectid",
+            "Regarding",
+            Kind::Lookup(&[
+                ("account", "regardingobjectid_account_task"),
+                ("contact", "regardingobjectid_contact_task"),
+                ("lead", "regardingobjectid_lead_task"),
+                ("opportunity", "regardingobjectid_opportunity_task"),
+            ]),
+        ),
         text("new_note", "Note"),
     ];
     let appointment = vec![
@@ -266,6 +277,16 @@ pub(super) fn tables() -> Vec<Table> {
         col("scheduledstart", "Start Time", Kind::Time),
         col("scheduledend", "End Time", Kind::Time),
         col("isalldayevent", "All Day Event", Kind::Flag),
+        col(
+            "regardingobjectid",
+            "Regarding",
+            Kind::Lookup(&[
+                ("account", "regardingobjectid_account_appointment"),
+                ("contact", "regardingobjectid_contact_appointment"),
+                ("lead", "regardingobjectid_lead_appointment"),
+                ("opportunity", "regardingobjectid_opportunity_appointment"),
+            ]),
+        ),
         text("new_room", "Room"),
     ];
     let annotation = vec![
@@ -294,6 +315,25 @@ pub(super) fn tables() -> Vec<Table> {
         text("address1_telephone1", "Main Phone"),
         text("mobilephone", "Mobile Phone"),
         text("new_desk", "Desk"),
+    ];
+    let incident = vec![
+        text("title", "Case Title"),
+        col("description", "Description", Kind::Memo),
+        col("prioritycode", "Priority", Kind::Choice(&[(1, "High"), (2, "Normal"), (3, "Low")])),
+        col("caseorigincode", "Origin", Kind::Choice(&[(1, "Phone"), (2, "Email"), (3, "Web")])),
+        col("casetypecode", "Case Type", Kind::Choice(&[(1, "Question"), (2, "Problem"), (3, "Request")])),
+        col(
+            "customerid",
+            "Customer",
+            Kind::Lookup(&[("account", "customerid_account"), ("contact", "customerid_contact")]),
+        ),
+        col("primarycontactid", "Contact", Kind::Lookup(&[("contact", "primarycontactid")])),
+    ];
+    let product = vec![
+        text("name", "Name"),
+        text("productnumber", "Product ID"),
+        col("description", "Description", Kind::Memo),
+        col("price", "List Price", Kind::Money),
     ];
     let widget = vec![
         text("new_name", "Name"),
@@ -349,6 +389,23 @@ pub(super) fn tables() -> Vec<Table> {
             annotation,
         ),
         table(&Shape { states: &[], ..shape("systemuser", "systemusers", "User", "systemuserid", "fullname") }, user),
+        table(
+            &Shape {
+                states: &[(0, "Active"), (1, "Resolved"), (2, "Cancelled")],
+                reasons: &[
+                    (1, "In Progress"),
+                    (2, "On Hold"),
+                    (3, "Waiting for Details"),
+                    (4, "Researching"),
+                    (5, "Problem Solved"),
+                    (6, "Cancelled"),
+                ],
+                belongs: &[(1, 0), (2, 0), (3, 0), (4, 0), (5, 1), (6, 2)],
+                ..shape("incident", "incidents", "Case", "incidentid", "title")
+            },
+            incident,
+        ),
+        table(&shape("product", "products", "Product", "productid", "name"), product),
         table(&shape("new_widget", "new_widgets", "Widget", "new_widgetid", "new_name"), widget),
     ]
 }

@@ -97,14 +97,14 @@ pub(super) fn fill(store: &mut Store) {
         "tasks",
         1,
         json!({"subject": "Call Maya about the quote", "description": "Ask about delivery dates.", "prioritycode": 2,
-            "scheduledend": "2024-06-01T00:00:00Z"}),
+            "scheduledend": "2024-06-01T00:00:00Z", "regardingobjectid_contact_task@odata.bind": format!("/contacts({maya})")}),
     );
     seeds.add("tasks", 2, json!({"subject": "Send brochure", "prioritycode": 1, "statecode": 1, "statuscode": 5}));
     seeds.add(
         "appointments",
         1,
         json!({"subject": "Site visit", "location": "Stockholm", "scheduledstart": "2024-06-03T09:00:00Z",
-            "scheduledend": "2024-06-03T10:00:00Z"}),
+            "scheduledend": "2024-06-03T10:00:00Z", "regardingobjectid_account_appointment@odata.bind": of(&northwind)}),
     );
     let note = json!({"subject": "Prefers e-mail", "notetext": "Rarely answers the phone.",
         "objectid_contact@odata.bind": format!("/contacts({maya})")});
@@ -112,6 +112,9 @@ pub(super) fn fill(store: &mut Store) {
     let note =
         json!({"subject": "Contract", "notetext": "Renews every February.", "objectid_account@odata.bind": of(&umbra)});
     seeds.add("annotations", 2, note);
+    let case = json!({"title": "Broken shelf", "prioritycode": 1, "customerid_account@odata.bind": of(&northwind)});
+    seeds.add("incidents", 1, case);
+    seeds.add("products", 1, json!({"name": "Shelf", "productnumber": "SH-1", "price": 240}));
     seeds.add("new_widgets", 1, json!({"new_name": "First", "new_weight": 12.5, "new_active": true}));
     seeds.add("new_widgets", 2, json!({"new_name": "Second"}));
 }
@@ -142,7 +145,7 @@ mod tests {
     fn every_seed_is_accepted() {
         let store = Store::new();
         let kept: usize = store.tables.iter().map(|table| store.rows(table).count()).sum();
-        assert_eq!(kept, 20);
+        assert_eq!(kept, 22);
         for table in &store.tables {
             assert!(store.rows(table).next().is_some(), "no {}", table.name);
         }

@@ -129,7 +129,7 @@ impl Call<'_> {
     }
 
     fn route(&self, segments: &[&str], scopes: &str) -> Result<Response, Failure> {
-        let write = !matches!(self.method.as_str(), "GET") && segments.last() != Some(&"search");
+        let write = !matches!(self.method.as_str(), "GET") && !matches!(segments.last(), Some(&("search" | "read")));
         match segments {
             ["objects", object, rest @ ..] => {
                 let object = known(object)?;
@@ -137,6 +137,7 @@ impl Call<'_> {
                 match rest {
                     [] => self.objects(object),
                     ["search"] => self.search(object),
+                    ["batch", "read"] => self.read_batch(object),
                     [id] => self.record(object, id),
                     _ => Err(not_found()),
                 }
@@ -242,6 +243,51 @@ impl Call<'_> {
             }
             _ => Err(not_allowed()),
         }
+    }
+
+    /// The records with the identifiers that a body names, at most a page of them; 207 when some are not there.
+    fn read_batch(&self, object: &Object) -> Result<Response, Failure> {
+        if self.method != Method::POST {
+            return Err(not_allowed());
+        }
+        let body = self.json()?;
+        let inputs = body.get("inputs").and_then(Value::as_array);
+        let inputs =
+            inputs.ok_or_else(|| Failure::unreadable("Some required fields were not set: [inputs]"))?.as_slice();
+        if inputs.is_empty() || inputs.len() > PAGE.0 {
+            return Err(Failure::invalid(format!(
+                "A batch has 1 to {} inputs, but there are {}",
+                PAGE.0,
+                inputs.len()
+            )));
+        }
+        let wanted: Vec<String> = body
+            .get("properties")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect();
+        let store = hold(&self.account.store);
+        let mut results = Vec::new();
+        let mut missing = Vec::new();
+        for input in inputs {
+            let id = input.get("id").map(crate::crm::text_of).filter(|id| !id.is_empty());
+            let id = id.ok_or_else(|| Failure::unreadable("Some required fields were not set: [id]"))?;
+            match store.get(object, &id, false) {
+                Ok(record) => results.push(store.shown(object, record, &wanted, &[])),
+                Err(_) => missing.push(id),
+            }
+        }
+        let mut answer = json!({"status": "COMPLETE", "results": results});
+        if let (Some(members), false) = (answer.as_object_mut(), missing.is_empty()) {
+            let error = json!({"status": "error", "category": "OBJECT_NOT_FOUND",
+                "message": "Could not get some objects, they may be deleted or not exist.", "context": {"ids": missing}});
+            members.insert("numErrors".to_owned(), json!(1));
+            members.insert("errors".to_owned(), json!([error]));
+        }
+        Ok(http::json(if missing.is_empty() { 200 } else { 207 }, &answer))
     }
 
     fn search(&self, object: &Object) -> Result<Response, Failure> {

@@ -17,6 +17,9 @@ const PAGE: usize = 500;
 
 /// Everything under `/crm/v4`.
 pub(super) fn route(call: &Call<'_>, segments: &[&str], scopes: &str) -> Result<Response, Failure> {
+    if let ["associations", from, to, "labels"] = segments {
+        return labels(call, known(from)?, known(to)?, scopes);
+    }
     let ["objects", from, id, "associations", rest @ ..] = segments else { return Err(not_found()) };
     let from = known(from)?;
     let write = call.method.as_str() != "GET";
@@ -60,6 +63,20 @@ pub(super) fn route(call: &Call<'_>, segments: &[&str], scopes: &str) -> Result<
         (_, [_] | [_, _] | [_, _, _]) => Err(not_allowed()),
         _ => Err(not_found()),
     }
+}
+
+/// The association types from one type of records to another.
+fn labels(call: &Call<'_>, from: &Object, to: &Object, scopes: &str) -> Result<Response, Failure> {
+    if call.method.as_str() != "GET" {
+        return Err(not_allowed());
+    }
+    scope::need(scopes, &scope::object(from, false))?;
+    let shown =
+        |number: u32, label: Option<&str>| json!({"category": "HUBSPOT_DEFINED", "typeId": number, "label": label});
+    let first = primary_kind(from, to).map(|number| shown(number, Some("Primary")));
+    let plain = kind(from, to).map(|number| shown(number, None));
+    let results: Vec<Value> = first.into_iter().chain(plain).collect();
+    Ok(http::json(200, &json!({ "results": results })))
 }
 
 fn list(call: &Call<'_>, from: &'static Object, id: &str, to: &'static Object) -> Result<Response, Failure> {

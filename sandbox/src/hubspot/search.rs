@@ -1,12 +1,12 @@
 //! The search call: groups of filters, an order, a page.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, collections::BTreeSet};
 
 use serde_json::{Map, Value, json};
 
 use super::{
     failure::Failure,
-    object::Object,
+    object::{Object, named},
     property::{Kind, Property, moment},
     store::{Record, Store, token},
 };
@@ -93,14 +93,29 @@ const OPERATORS: [(&str, Operator); 13] = [
     ("NOT_CONTAINS_TOKEN", Operator::NotToken),
 ];
 
-struct Filter<'a> {
+enum Filter<'a> {
+    Property(OfProperty<'a>),
+    /// Associated with these records of another type.
+    Linked(BTreeSet<u64>),
+}
+
+impl Filter<'_> {
+    fn passes(&self, record: &Record) -> bool {
+        match self {
+            Self::Property(filter) => filter.passes(record),
+            Self::Linked(ids) => ids.contains(&record.id),
+        }
+    }
+}
+
+struct OfProperty<'a> {
     property: &'a Property,
     operator: Operator,
     /// One value, two for a range, or the list.
     values: Vec<String>,
 }
 
-impl Filter<'_> {
+impl OfProperty<'_> {
     fn passes(&self, record: &Record) -> bool {
         let held = value(record, self.property);
         let kind = self.property.kind;
@@ -257,6 +272,14 @@ fn filter<'s>(store: &'s Store, object: &Object, filter: &Value) -> Result<Filte
         }
         _ => vec![single.ok_or_else(|| problem(&format!("operator {spoken} requires a value")))?.to_owned()],
     };
+    if let Some(other) = name.strip_prefix("associations.") {
+        let other = named(other).ok_or_else(|| unknown(object, name))?;
+        if !matches!(operator, Operator::Eq | Operator::In) {
+            return Err(Failure::invalid(format!("Associations cannot be searched with operator {spoken}")));
+        }
+        let ids = values.iter().filter_map(|id| id.parse().ok());
+        return Ok(Filter::Linked(ids.flat_map(|id| store.linked(other, id, object)).collect()));
+    }
     let property = store.property(object, name).ok_or_else(|| unknown(object, name))?;
     for value in &values {
         let fits = match property.kind {
@@ -270,7 +293,7 @@ fn filter<'s>(store: &'s Store, object: &Object, filter: &Value) -> Result<Filte
             return Err(Failure::invalid(message));
         }
     }
-    Ok(Filter { property, operator: *operator, values })
+    Ok(Filter::Property(OfProperty { property, operator: *operator, values }))
 }
 
 fn unknown(object: &Object, name: &str) -> Failure {

@@ -98,7 +98,7 @@ pub(super) fn fill(store: &mut Store) {
     seeds.add(
         "notes",
         json!({"hs_timestamp": "2024-01-02T09:00:00Z", "hs_note_body": "Rarely answers the phone.", "hubspot_owner_id": ada}),
-        &[("contacts", maya)],
+        &[("contacts", maya), ("companies", northwind)],
     );
     seeds.add(
         "calls",

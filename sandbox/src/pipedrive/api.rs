@@ -333,6 +333,10 @@ fn check(tables: &Tables, object: &Object, body: &Row, new: bool) -> Result<(), 
             return Err(format!("Validation failed: {list}: value: is required"));
         }
     }
+    let people = body.get("participants").and_then(Value::as_array);
+    if people.into_iter().flatten().any(|one| !one.get("person_id").is_some_and(|id| exists("persons", id))) {
+        return Err("Validation failed: participants: person_id: is not one of the persons".to_owned());
+    }
     let stage = body.get("stage_id").and_then(Value::as_u64);
     if stage.is_some_and(|stage| !STAGES.iter().any(|(id, ..)| *id == stage)) {
         return Err("Validation failed: stage_id: stage not found".to_owned());
@@ -416,6 +420,11 @@ fn complete(object: &Object, row: &mut Row) {
         "activities" => {
             default("type", json!("call"));
             default("done", json!(false));
+            // The person of an activity is its primary participant.
+            let people = row.get("participants").and_then(Value::as_array);
+            let primary = people.into_iter().flatten().find(|one| one.get("primary") == Some(&json!(true)));
+            let person = primary.and_then(|one| one.get("person_id")).cloned().unwrap_or_default();
+            row.insert("person_id".to_owned(), person);
         }
         "persons" => {
             let name = row.get("name").map(crm::text_of).unwrap_or_default();

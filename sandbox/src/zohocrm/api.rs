@@ -156,6 +156,7 @@ impl Call<'_> {
                 match (method, rest) {
                     ("GET", []) => self.page(&tables, module),
                     ("GET", ["search"]) => self.search(&tables, module),
+                    ("GET", [id, "Notes"]) => self.notes(&tables, module, id),
                     ("GET" | "PUT" | "DELETE", [id]) if !id.bytes().all(|byte| byte.is_ascii_digit()) => {
                         Err(Failure::unknown_id())
                     }
@@ -218,7 +219,22 @@ impl Call<'_> {
         self.query.get(name).map_or(Ok(usual), |text| text.parse().map_err(|_| invalid()))
     }
 
-    fn page(&self, tables: &Tables, module: &Module) -> Answer {
+    /// The notes of a record: of those that are nobody's nothing is told.
+    fn notes(&self, tables: &Tables, module: &Module, id: &str) -> Answer {
+        let fields = self.fields()?;
+        let notes = named("Notes").filter(|_| tables.row(module.name, id).is_some()).ok_or_else(Failure::unknown_id)?;
+        let at = |row: &Row, path: &str| row.get("Parent_Id").and_then(|parent| parent.pointer(path)).map(crm::text_of);
+        let rows: Vec<&Row> = tables
+            .rows("Notes")
+            .iter()
+            .filter(|row| at(row, "/id").as_deref() == Some(id))
+            .filter(|row| at(row, "/module/api_name").as_deref() == Some(module.name))
+            .collect();
+        self.cut(tables, notes, &rows, Some(fields))
+    }
+
+    /// The fields that a list names, as it has to.
+    fn fields(&self) -> Result<&String, Failure> {
         let fields = self.query.get("fields").filter(|fields| !fields.is_empty()).ok_or_else(|| {
             Failure::new(400, "REQUIRED_PARAM_MISSING", "One of the expected parameter is missing")
                 .with(json!({"param": "fields"}))
@@ -226,6 +242,11 @@ impl Call<'_> {
         if fields.split(',').count() > ROWS.1 {
             return Err(Failure::new(400, "LIMIT_EXCEEDED", "more than 50 fields are asked for"));
         }
+        Ok(fields)
+    }
+
+    fn page(&self, tables: &Tables, module: &Module) -> Answer {
+        let fields = self.fields()?;
         let mut rows: Vec<&Row> = tables.rows(module.name).iter().collect();
         if let Some(since) = http::header_text(self.headers, "if-modified-since").and_then(crm::moment) {
             rows.retain(|row| {

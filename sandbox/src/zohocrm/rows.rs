@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     outcome::Failure,
-    schema::{Module, named},
+    schema::{Module, SUBJECTS, named},
 };
 use crate::{
     core::person,
@@ -72,6 +72,25 @@ pub(super) fn shown(tables: &Tables, module: &Module, row: &Row, fields: Option<
     shown
 }
 
+/// The member that tells in which module the record is that an activity is about.
+const SUBJECT_MODULE: &str = "$se_module";
+
+/// Whether the record that an activity is about is there; without its module nobody could tell.
+fn about(tables: &Tables, row: &Row) -> Result<(), Failure> {
+    let Some(subject) = row.get("What_Id").filter(|subject| !subject.is_null()) else { return Ok(()) };
+    let module = row.get(SUBJECT_MODULE).and_then(Value::as_str);
+    let Some(module) = module else {
+        let lacks = Failure::new(400, "MANDATORY_NOT_FOUND", "required field not found");
+        return Err(lacks.with(json!({"api_name": SUBJECT_MODULE})));
+    };
+    let known = SUBJECTS.iter().find(|known| **known == module);
+    let id = subject.get("id").map(crm::text_of).unwrap_or_default();
+    match known {
+        Some(known) if tables.row(known, &id).is_some() => Ok(()),
+        known => Err(Failure::field("What_Id", crm::Wrong::Link(known.unwrap_or(&"module")))),
+    }
+}
+
 fn check(tables: &Tables, module: &Module, body: &Row, new: bool) -> Result<(), Failure> {
     let exists =
         |object: &str, value: &Value| value.get("id").is_some_and(|id| tables.row(object, &crm::text_of(id)).is_some());
@@ -89,7 +108,10 @@ pub(super) fn make(
     user: u32,
     now: DateTime<Utc>,
 ) -> Result<String, Failure> {
+    about(tables, &row)?;
+    let kept = row.remove(SUBJECT_MODULE);
     check(tables, module, &row, true)?;
+    row.extend(kept.map(|module| (SUBJECT_MODULE.to_owned(), module)));
     if let Some(parent) = row.get("Parent_Id") {
         let at = |name: &str| parent.pointer(name).map(crm::text_of).unwrap_or_default();
         let lacks =
@@ -129,7 +151,14 @@ pub(super) fn change(
     let before = shown(tables, module, &row, None);
     // What was read may be sent back.
     let body: Row = body.into_iter().filter(|(name, value)| before.get(name) != Some(value)).collect();
+    let told: Row = row.iter().chain(&body).map(|(name, value)| (name.clone(), value.clone())).collect();
+    if body.contains_key("What_Id") {
+        about(tables, &told)?;
+    }
+    let mut body = body;
+    let kept = body.remove(SUBJECT_MODULE);
     check(tables, module, &body, false)?;
+    row.extend(kept.map(|module| (SUBJECT_MODULE.to_owned(), module)));
     row.extend(body);
     row.insert("Modified_Time".to_owned(), json!(stamp(now)));
     row.insert("Modified_By".to_owned(), json!({"name": person(user).full(), "id": user_id(user)}));

@@ -140,6 +140,7 @@ const TASKS: &[Field] = fields![
     text("Priority", "Priority").choices(&["High", "Highest", "Low", "Lowest", "Normal"]),
     Field::new("Due_Date", "Due Date", Kind::Date),
     to("Who_Id", "Contact Name", "Contacts"),
+    Field::new("What_Id", "Related To", Kind::Map),
 ];
 const EVENTS: &[Field] = fields![
     needed("Event_Title", "Title"),
@@ -148,6 +149,7 @@ const EVENTS: &[Field] = fields![
     text("Venue", "Location"),
     Field::new("All_day", "All day", Kind::Flag),
     to("Who_Id", "Contact Name", "Contacts"),
+    Field::new("What_Id", "Related To", Kind::Map),
 ];
 const CALLS: &[Field] = fields![
     text("Subject", "Subject"),
@@ -155,6 +157,7 @@ const CALLS: &[Field] = fields![
     Field::new("Call_Start_Time", "Call Start Time", Kind::Moment).access(Access::Required),
     text("Call_Duration", "Call Duration"),
     to("Who_Id", "Contact Name", "Contacts"),
+    Field::new("What_Id", "Related To", Kind::Map),
 ];
 const NOTES: &[Field] = fields![
     text("Note_Title", "Note Title"),
@@ -178,6 +181,15 @@ const CAMPAIGNS: &[Field] = fields![
     number("Budgeted_Cost", "Budgeted Cost"),
     number("Expected_Revenue", "Expected Revenue"),
 ];
+const CASES: &[Field] = fields![
+    needed("Subject", "Subject"),
+    needed("Status", "Status").choices(&["New", "On Hold", "Escalated", "Closed"]),
+    needed("Case_Origin", "Case Origin").choices(&["Email", "Phone", "Web"]),
+    text("Priority", "Priority").choices(&["High", "Medium", "Low"]),
+    text("Type", "Type").choices(&["Problem", "Feature Request", "Question"]),
+    to("Account_Name", "Account Name", "Accounts"),
+    to("Related_To", "Contact Name", "Contacts"),
+];
 const MINE: &[Field] = fields![
     needed("Name", "My Object Name"),
     own("Stage", "Stage", Kind::Text),
@@ -191,7 +203,7 @@ const fn module(name: &'static str, singular: &'static str, number: u64, fields:
 }
 
 /// Every module.
-pub(super) const MODULES: [Module; 11] = [
+pub(super) const MODULES: [Module; 12] = [
     module("Accounts", "Account", 1, ACCOUNTS),
     module("Contacts", "Contact", 2, CONTACTS),
     module("Leads", "Lead", 3, LEADS),
@@ -203,7 +215,11 @@ pub(super) const MODULES: [Module; 11] = [
     module("Products", "Product", 9, PRODUCTS),
     module("Campaigns", "Campaign", 10, CAMPAIGNS),
     Module { custom: true, ..module("My_Objects", "My Object", 11, MINE) },
+    module("Cases", "Case", 12, CASES),
 ];
+
+/// Modules whose records activities can be about.
+pub(super) const SUBJECTS: [&str; 5] = ["Accounts", "Leads", "Deals", "Products", "Campaigns"];
 
 /// The module of this name.
 pub(super) fn named(name: &str) -> Option<&'static Module> {

@@ -98,7 +98,7 @@ impl Seeds {
         self.add(
             "Events",
             json!({"Event_Title": "Site visit", "Venue": "Stockholm", "Start_DateTime": "2024-06-03T09:00:00+00:00",
-            "End_DateTime": "2024-06-03T10:00:00+00:00"}),
+            "End_DateTime": "2024-06-03T10:00:00+00:00", "What_Id": northwind, "$se_module": "Accounts"}),
         );
         self.add(
             "Calls",
@@ -111,6 +111,10 @@ impl Seeds {
         self.add(
             "Products",
             json!({"Product_Name": "Shelf", "Product_Code": "SH-1", "Unit_Price": 240, "Product_Active": true}),
+        );
+        self.add(
+            "Cases",
+            json!({"Subject": "Broken shelf", "Status": "New", "Case_Origin": "Phone", "Account_Name": northwind}),
         );
         self.add("My_Objects", json!({"Name": "First", "Stage": "new", "Score": 12.5, "Due": "2024-09-01"}));
         self.add("My_Objects", json!({"Name": "Second", "Stage": "running", "Active": true}));

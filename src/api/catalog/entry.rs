@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    catalog::{Catalog, ConfigurationEntry, Element, Hub},
+    catalog::{Catalog, ConfigurationEntry, Element, Hub, hub::ANY_PARENT},
     provider,
 };
 
@@ -118,7 +118,14 @@ fn resources(element: &Element, catalog: &Catalog) -> Vec<Value> {
     let Some(hub) = catalog.hub(&element.hub) else { return Vec::new() };
     let served = hub.operations().filter(|operation| element.operation(&operation.id()).is_some());
     let mut rows = Vec::new();
-    for (operation, path) in served.flat_map(|operation| operation.paths.iter().map(move |path| (operation, path))) {
+    let all = served.flat_map(|operation| {
+        let has = |parent: Option<&str>| {
+            parent.is_none_or(|parent| parent == ANY_PARENT || element.operation_below(operation, Some(parent)).is_ok())
+        };
+        let paths: Vec<&str> = operation.all_paths().filter(|(_, parent)| has(*parent)).map(|(path, _)| path).collect();
+        paths.into_iter().map(move |path| (operation, path))
+    });
+    for (operation, path) in all {
         rows.push(json!({
             "id": rows.len() + 1,
             "description": operation.summary,

@@ -19,7 +19,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("elements-request-id");
 /// The contract's list, then the cache's headers.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "Elements-Returned-Count, Elements-Total-Count, Elements-Request-Id, Elements-Next-Page-Token, Elements-Trace-Id, \
-     Elements-Error, Content-Disposition, ETag, Age, Cache-Status, Retry-After",
+     Elements-Error, Content-Disposition, ETag, Age, Cache-Status, Retry-After, RateLimit, RateLimit-Policy",
 );
 
 /// Adds the request id, what scripts may read, and who may read it.

@@ -155,7 +155,7 @@ fn status(kind: Kind) -> u16 {
         Kind::TooManyRequests => 429,
         Kind::ProviderFailed | Kind::ProviderUnreachable => 502,
         Kind::ProviderTimeout => 504,
-        Kind::Unavailable => 503,
+        Kind::ProviderDown | Kind::Overloaded | Kind::Unavailable => 503,
         Kind::Internal => 500,
     }
 }
@@ -185,6 +185,8 @@ mod tests {
             Kind::ProviderFailed,
             Kind::ProviderUnreachable,
             Kind::ProviderTimeout,
+            Kind::ProviderDown,
+            Kind::Overloaded,
             Kind::Unavailable,
             Kind::Internal,
         ] {

@@ -37,7 +37,18 @@ pub(super) fn all(catalog: &Catalog, element: &Arc<Element>) -> Vec<Problem> {
 async fn one(hub: &Arc<Hub>, element: &Arc<Element>, example: &Example) -> Vec<Problem> {
     let problems = Problems::default();
     let Some(recorded) = format::read(example, &problems) else { return problems.take() };
-    let Some(operation) = element.operation(&example.operation) else { return Vec::new() };
+    let Some(known) = element.operation(&example.operation) else { return Vec::new() };
+    let operation = match element.operation_at(&known.hub, &recorded.request.path) {
+        Ok(operation) => operation,
+        Err(why) => {
+            return vec![Problem {
+                file: example.file.clone(),
+                pointer: format!("{}/request/path", example.pointer),
+                message: format!("`{}` cannot do `{}` there: {why}", element.key, example.operation),
+                hint: None,
+            }];
+        }
+    };
     let player = Arc::new(Player::new(recorded.calls, format!("{}/calls", example.pointer)));
     let engine = Engine::new(
         Arc::clone(&player) as Arc<dyn crate::upstream::Transport>,

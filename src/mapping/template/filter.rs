@@ -33,7 +33,8 @@ pub(super) enum Filter {
     Slashless,
     Relative,
     Prefix,
-    Pick(Vec<String>),
+    /// Members kept: the name each gets, and the name it has.
+    Pick(Vec<(String, String)>),
 }
 
 const FILTERS: &[&str] = &[
@@ -98,8 +99,10 @@ impl Filter {
             "namePart:first" => Self::NamePart(codec::Codec::NamePart { last: false }),
             "namePart:last" => Self::NamePart(codec::Codec::NamePart { last: true }),
             _ if filter.starts_with("pick:") => {
-                let names = filter.trim_start_matches("pick:").split(',').map(|name| name.trim().to_owned());
-                Self::Pick(names.filter(|name| !name.is_empty()).collect())
+                let names =
+                    filter.trim_start_matches("pick:").split(',').map(str::trim).filter(|name| !name.is_empty());
+                let pairs = names.map(|name| name.split_once('=').unwrap_or((name, name)));
+                Self::Pick(pairs.map(|(to, from)| (to.trim().to_owned(), from.trim().to_owned())).collect())
             }
             _ => match filter.strip_prefix("default:") {
                 Some(text) => {
@@ -179,13 +182,13 @@ fn segment(text: &str) -> String {
     utf8_percent_encode(text, UNRESERVED).to_string()
 }
 
-/// Of an object, or of each object of a list, only the members with these names.
-fn pick(value: Value, names: &[String]) -> Value {
+/// Of an object, or of each object of a list, only these members, under the names they get.
+fn pick(value: Value, names: &[(String, String)]) -> Value {
     match value {
         Value::Array(items) => Value::Array(items.into_iter().map(|item| pick(item, names)).collect()),
-        Value::Object(mut members) => {
-            members.retain(|name, _| names.contains(name));
-            Value::Object(members)
+        Value::Object(members) => {
+            let name = |old: &String| names.iter().find(|(_, from)| from == old).map(|(to, _)| to.clone());
+            Value::Object(members.into_iter().filter_map(|(old, value)| Some((name(&old)?, value))).collect())
         }
         other => other,
     }
