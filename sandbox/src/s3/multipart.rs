@@ -148,24 +148,23 @@ pub(super) async fn complete(call: &Call<'_>, body: Bytes) -> Result<Response, F
 }
 
 /// The parts that a document names, in its order.
-fn chosen(wanted: &Node, upload: &Upload) -> Result<Vec<Part>, Failure> {
-    let mut parts: Vec<Part> = Vec::new();
-    let mut last = 0;
+fn chosen<'a>(wanted: &'a Node, upload: &Upload) -> Result<Vec<Part>, Failure> {
     let named: Vec<&Node> = wanted.all("Part").collect();
     if named.is_empty() {
         return Err(Failure::malformed_xml());
     }
-    for (at, node) in named.iter().enumerate() {
-        let (Some(number), Some(etag)) = (node.member("PartNumber").and_then(|text| text.parse::<u32>().ok()), node.member("ETag"))
-        else {
-            return Err(Failure::malformed_xml());
-        };
-        if number <= last {
-            return Err(Failure::new("InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number."));
-        }
-        last = number;
+    let read = |node: &&'a Node| {
+        let number = node.member("PartNumber").and_then(|text| text.parse::<u32>().ok());
+        number.zip(node.member("ETag")).ok_or_else(Failure::malformed_xml)
+    };
+    let named: Vec<(u32, &str)> = named.iter().map(read).collect::<Result<_, _>>()?;
+    if !named.is_sorted_by(|(one, _), (next, _)| one < next) {
+        return Err(Failure::new("InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number."));
+    }
+    let mut parts: Vec<Part> = Vec::new();
+    for (at, (number, etag)) in named.iter().enumerate() {
         let etag = etag.trim_matches('"');
-        let part = upload.parts.get(&number).filter(|part| part.content.hash == etag).ok_or_else(|| {
+        let part = upload.parts.get(number).filter(|part| part.content.hash == etag).ok_or_else(|| {
             Failure::new("InvalidPart", "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.")
                 .with("PartNumber", number.to_string())
                 .with("ETag", etag)
