@@ -4,6 +4,7 @@
 //! The methods of RFC 4918 are `dav-server`'s; the share, who may enter it, and what is refused before are written here.
 
 mod authentication;
+mod properties;
 mod share;
 mod tree;
 
@@ -11,9 +12,9 @@ use std::sync::{Arc, Mutex};
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, to_bytes},
     extract::{OriginalUri, Request, State},
-    http::{HeaderName, Method},
+    http::{HeaderName, Method, StatusCode, header},
     response::Response,
     routing::any,
 };
@@ -32,6 +33,8 @@ const PASSWORD: &str = "sandbox-l0velace";
 const REALM: &str = "sandbox";
 /// Where the share is.
 const ROOT: &str = "/dav";
+/// The largest document of a call, and of an answer.
+const LARGEST_DOCUMENT: usize = 16 * 1024 * 1024;
 
 /// What all calls share.
 struct Server {
@@ -89,7 +92,26 @@ async fn call(State(server): State<Arc<Server>>, OriginalUri(uri): OriginalUri, 
         return refused;
     }
     let handler = hold(&server.handler).clone();
+    if request.method().as_str() == "PROPFIND" {
+        return find(handler, request).await;
+    }
     handler.handle(request).await.map(Body::new)
+}
+
+/// PROPFIND.
+async fn find(handler: DavHandler, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, LARGEST_DOCUMENT).await else { return http::empty(413) };
+    let asked = std::str::from_utf8(&body).ok().and_then(properties::Asked::read);
+    let answer = handler.handle(Request::from_parts(head, Body::from(body))).await.map(Body::new);
+    let Some(asked) = asked.filter(|_| answer.status() == StatusCode::MULTI_STATUS) else { return answer };
+    let (mut head, body) = answer.into_parts();
+    let body = to_bytes(body, LARGEST_DOCUMENT).await.unwrap_or_default();
+    let Some(mended) = std::str::from_utf8(&body).ok().and_then(|text| asked.mended(text)) else {
+        return http::empty(500);
+    };
+    head.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(head, Body::from(mended))
 }
 
 /// The answer to what is not even begun.

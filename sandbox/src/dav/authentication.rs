@@ -107,8 +107,9 @@ pub(super) fn ask(digest: Option<(String, bool)>) -> Response {
     if let Some((nonce, stale)) = digest {
         let stale = if stale { ", stale=true" } else { "" };
         for algorithm in ["SHA-256", "MD5"] {
-            challenges
-                .push(format!("Digest realm=\"{REALM}\", qop=\"auth\", algorithm={algorithm}, nonce=\"{nonce}\"{stale}"));
+            challenges.push(format!(
+                "Digest realm=\"{REALM}\", qop=\"auth\", algorithm={algorithm}, nonce=\"{nonce}\"{stale}"
+            ));
         }
     }
     challenges.push(format!("Basic realm=\"{REALM}\", charset=\"UTF-8\""));
@@ -154,7 +155,13 @@ mod tests {
     #[test]
     fn reads_parameters() {
         let read = parameters("username=\"a\\\"b, c\", uri=\"/x?y=1,2\", qop=auth, nc=00000001,Algorithm=SHA-256");
-        let wanted = [("username", "a\"b, c"), ("uri", "/x?y=1,2"), ("qop", "auth"), ("nc", "00000001"), ("algorithm", "SHA-256")];
+        let wanted = [
+            ("username", "a\"b, c"),
+            ("uri", "/x?y=1,2"),
+            ("qop", "auth"),
+            ("nc", "00000001"),
+            ("algorithm", "SHA-256"),
+        ];
         assert_eq!(read, wanted.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
     }
 }

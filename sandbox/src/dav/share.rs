@@ -88,7 +88,8 @@ impl DavFileSystem for Share {
     fn read_dir<'a>(&'a self, path: &'a DavPath, _: ReadDirMeta) -> FsFuture<'a, FsStream<Box<dyn DavDirEntry>>> {
         let children = place(path).and_then(|path| self.on(|tree, _| tree.children(&path)));
         ready(children.map(|children| {
-            let entries = children.into_iter().map(|(name, node)| Ok(Box::new(Entry { name, node }) as Box<dyn DavDirEntry>));
+            let entries =
+                children.into_iter().map(|(name, node)| Ok(Box::new(Entry { name, node }) as Box<dyn DavDirEntry>));
             Box::pin(futures_util::stream::iter(entries.collect::<Vec<_>>())) as FsStream<_>
         }))
     }

@@ -65,7 +65,8 @@ impl Tree {
         if self.node(path)?.content.is_some() {
             return Err(FsError::Forbidden);
         }
-        let children = self.below(path).filter_map(|(name, node)| (!name.contains('/')).then(|| (name.to_owned(), node.clone())));
+        let children =
+            self.below(path).filter_map(|(name, node)| (!name.contains('/')).then(|| (name.to_owned(), node.clone())));
         Ok(children.collect())
     }
 
@@ -73,9 +74,7 @@ impl Tree {
     fn below(&self, path: &str) -> impl Iterator<Item = (&str, &Node)> {
         let start = format!("{path}/");
         let after = start.clone();
-        self.nodes
-            .range(start..)
-            .map_while(move |(below, node)| Some((below.strip_prefix(after.as_str())?, node)))
+        self.nodes.range(start..).map_while(move |(below, node)| Some((below.strip_prefix(after.as_str())?, node)))
     }
 
     /// That something can be put at this path: its folder is there.

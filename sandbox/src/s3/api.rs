@@ -83,11 +83,12 @@ impl Query {
     /// A number within bounds, or the default where it is not given.
     pub(super) fn number(&self, name: &str, otherwise: usize, most: usize) -> Result<usize, Failure> {
         let Some(text) = self.get(name) else { return Ok(otherwise) };
-        let wrong = |_| Failure::argument(name, text, format!("Provided {name} not an integer or within integer range"));
+        let wrong =
+            |_| Failure::argument(name, text, format!("Provided {name} not an integer or within integer range"));
         let number: i32 = text.parse().map_err(wrong)?;
-        usize::try_from(number)
-            .map(|number| number.min(most))
-            .map_err(|_| Failure::argument(name, text, format!("Argument {name} must be an integer between 0 and 2147483647")))
+        usize::try_from(number).map(|number| number.min(most)).map_err(|_| {
+            Failure::argument(name, text, format!("Argument {name} must be an integer between 0 and 2147483647"))
+        })
     }
 }
 
@@ -119,9 +120,11 @@ pub(super) async fn call(
         // Nothing of a refusal is told but its status.
         *answer.body_mut() = Body::empty();
     }
-    for (name, value) in
-        [("x-amz-request-id", random_hex(8).to_uppercase()), ("x-amz-id-2", random_hex(24)), ("server", "AmazonS3".to_owned())]
-    {
+    for (name, value) in [
+        ("x-amz-request-id", random_hex(8).to_uppercase()),
+        ("x-amz-id-2", random_hex(24)),
+        ("server", "AmazonS3".to_owned()),
+    ] {
         answer = http::with_header(answer, HeaderName::from_static(name), &value);
     }
     answer

@@ -64,13 +64,22 @@ impl Call<'_> {
         let name = &self.bucket;
         let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
         let inner = |c: char| edge(c) || c == '-' || c == '.';
-        if !(3..=63).contains(&name.len()) || !name.chars().all(inner) || !name.starts_with(edge) || !name.ends_with(edge) {
-            return Err(Failure::new("InvalidBucketName", "The specified bucket is not valid.").with("BucketName", name));
+        if !(3..=63).contains(&name.len())
+            || !name.chars().all(inner)
+            || !name.starts_with(edge)
+            || !name.ends_with(edge)
+        {
+            return Err(
+                Failure::new("InvalidBucketName", "The specified bucket is not valid.").with("BucketName", name)
+            );
         }
         if !body.is_empty() {
             let wanted = Node::read(&body, "CreateBucketConfiguration")?;
             if wanted.member("LocationConstraint").is_some() {
-                return Err(Failure::new("InvalidLocationConstraint", "The specified location-constraint is not valid"));
+                return Err(Failure::new(
+                    "InvalidLocationConstraint",
+                    "The specified location-constraint is not valid",
+                ));
             }
         }
         let mut state = self.state();

@@ -152,7 +152,8 @@ impl Announced {
                 Sum::Sha256(sum) => sum.finalize().to_vec(),
             };
             if sum != wanted {
-                let message = format!("The {} you specified did not match the calculated checksum.", name.to_uppercase());
+                let message =
+                    format!("The {} you specified did not match the calculated checksum.", name.to_uppercase());
                 return Err(Failure::new("BadDigest", message));
             }
         }

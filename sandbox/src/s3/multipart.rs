@@ -64,11 +64,16 @@ pub(super) fn start(call: &Call<'_>) -> Result<Response, Failure> {
 pub(super) async fn part(call: &Call<'_>, body: Body) -> Result<Response, Failure> {
     let given = call.query.get("partNumber").unwrap_or_default();
     let number = given.parse::<u32>().ok().filter(|number| (1..=MOST).contains(number)).ok_or_else(|| {
-        Failure::argument("partNumber", given, format!("Part number must be an integer between 1 and {MOST}, inclusive"))
+        Failure::argument(
+            "partNumber",
+            given,
+            format!("Part number must be an integer between 1 and {MOST}, inclusive"),
+        )
     })?;
     upload(&mut call.state().bucket(&call.bucket)?.uploads, call)?;
     let copied = call.headers.contains_key("x-amz-copy-source");
-    let content = if copied { copied_part(call).await? } else { call.announced()?.content(&call.service.core, body).await? };
+    let content =
+        if copied { copied_part(call).await? } else { call.announced()?.content(&call.service.core, body).await? };
     let (etag, now) = (content.hash.clone(), call.now());
     let mut state = call.state();
     // It may have been given up meanwhile.
@@ -99,7 +104,10 @@ async fn copied_part(call: &Call<'_>) -> Result<Content, Failure> {
         }
     };
     if end - start > objects::LARGEST_COPY {
-        return Err(Failure::new("InvalidRequest", "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120"));
+        return Err(Failure::new(
+            "InvalidRequest",
+            "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120",
+        ));
     }
     let mut intake = Intake::new(Hash::Md5);
     append(call, &mut intake, &object.content, start, end).await?;
@@ -159,7 +167,10 @@ fn chosen<'a>(wanted: &'a Node, upload: &Upload) -> Result<Vec<Part>, Failure> {
     };
     let named: Vec<(u32, &str)> = named.iter().map(read).collect::<Result<_, _>>()?;
     if !named.is_sorted_by(|(one, _), (next, _)| one < next) {
-        return Err(Failure::new("InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number."));
+        return Err(Failure::new(
+            "InvalidPartOrder",
+            "The list of parts was not in ascending order. Parts must be ordered by part number.",
+        ));
     }
     let mut parts: Vec<Part> = Vec::new();
     for (at, (number, etag)) in named.iter().enumerate() {
@@ -170,10 +181,13 @@ fn chosen<'a>(wanted: &'a Node, upload: &Upload) -> Result<Vec<Part>, Failure> {
                 .with("ETag", etag)
         })?;
         if part.content.size < SMALLEST && at + 1 < named.len() {
-            return Err(Failure::new("EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size")
-                .with("ProposedSize", part.content.size.to_string())
-                .with("MinSizeAllowed", SMALLEST.to_string())
-                .with("PartNumber", number.to_string()));
+            return Err(Failure::new(
+                "EntityTooSmall",
+                "Your proposed upload is smaller than the minimum allowed size",
+            )
+            .with("ProposedSize", part.content.size.to_string())
+            .with("MinSizeAllowed", SMALLEST.to_string())
+            .with("PartNumber", number.to_string()));
         }
         parts.push(part.clone());
     }
@@ -193,8 +207,11 @@ pub(super) fn list_parts(call: &Call<'_>) -> Result<Response, Failure> {
     let after = call.query.number("part-number-marker", 0, usize::MAX)?;
     let mut state = call.state();
     let upload = upload(&mut state.bucket(&call.bucket)?.uploads, call)?;
-    let left: Vec<(&u32, &Part)> =
-        upload.parts.iter().filter(|(number, _)| usize::try_from(**number).is_ok_and(|number| number > after)).collect();
+    let left: Vec<(&u32, &Part)> = upload
+        .parts
+        .iter()
+        .filter(|(number, _)| usize::try_from(**number).is_ok_and(|number| number > after))
+        .collect();
     Ok(document(Xml::document("ListPartsResult", |xml| {
         xml.text("Bucket", &call.bucket);
         xml.text("Key", &call.key);

@@ -132,9 +132,15 @@ pub(super) fn source(call: &Call<'_>) -> Result<(Version, Object, bool), Failure
         None => (header, None),
     };
     let path = decoded(path)?;
-    let invalid =
-        || Failure::argument("x-amz-copy-source", header, "Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
-    let (name, key) = path.trim_start_matches('/').split_once('/').filter(|(_, key)| !key.is_empty()).ok_or_else(invalid)?;
+    let invalid = || {
+        Failure::argument(
+            "x-amz-copy-source",
+            header,
+            "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
+        )
+    };
+    let (name, key) =
+        path.trim_start_matches('/').split_once('/').filter(|(_, key)| !key.is_empty()).ok_or_else(invalid)?;
     let mut state = call.state();
     let bucket = state.bucket(name)?;
     let (version, object) = bucket.version(key, id)?;
@@ -150,7 +156,8 @@ pub(super) fn copy(call: &Call<'_>) -> Result<Response, Failure> {
     call.announced()?;
     let (source_version, mut object, itself) = source(call)?;
     if object.content.size > LARGEST_COPY {
-        let message = "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120";
+        let message =
+            "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120";
         return Err(Failure::new("InvalidRequest", message));
     }
     let replace = match http::header_text(call.headers, "x-amz-metadata-directive") {
@@ -161,7 +168,10 @@ pub(super) fn copy(call: &Call<'_>) -> Result<Response, Failure> {
         }
     };
     if itself && !replace {
-        return Err(Failure::new("InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes."));
+        return Err(Failure::new(
+            "InvalidRequest",
+            "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+        ));
     }
     if replace {
         object.headers = kept(call.headers)?;
@@ -221,7 +231,8 @@ pub(super) async fn delete_many(call: &Call<'_>, body: Body) -> Result<Response,
         for object in objects {
             let (key, id) = (object.member("Key").unwrap_or_default(), object.member("VersionId"));
             if key.is_empty() {
-                let failure = Failure::new("UserKeyMustBeSpecified", "The bucket POST must contain the specified field name.");
+                let failure =
+                    Failure::new("UserKeyMustBeSpecified", "The bucket POST must contain the specified field name.");
                 let (code, message) = failure.parts();
                 xml.element("Error", |xml| {
                     xml.text("Key", key);

@@ -94,7 +94,10 @@ impl Signed<'_> {
             .with("MaxAllowedSkewMilliseconds", (SKEW * 60_000).to_string()));
         }
         let Some(hash) = http::header_text(self.headers, "x-amz-content-sha256") else {
-            return Err(Failure::new("InvalidRequest", "Missing required header for this request: x-amz-content-sha256"));
+            return Err(Failure::new(
+                "InvalidRequest",
+                "Missing required header for this request: x-amz-content-sha256",
+            ));
         };
         let payload = match hash {
             "UNSIGNED-PAYLOAD" => Payload::Unsigned,
@@ -129,10 +132,11 @@ impl Signed<'_> {
         if date.format("%Y%m%d").to_string() != scope.date {
             return Err(wrong("Invalid credential date. This date is not the same as X-Amz-Date."));
         }
-        let expires: i64 =
-            value("X-Amz-Expires")?.parse().map_err(|_| wrong("X-Amz-Expires should be a number"))?;
+        let expires: i64 = value("X-Amz-Expires")?.parse().map_err(|_| wrong("X-Amz-Expires should be a number"))?;
         if !(0..=LONGEST).contains(&expires) {
-            return Err(wrong("X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds"));
+            return Err(wrong(
+                "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds",
+            ));
         }
         if date > self.now + TimeDelta::minutes(SKEW) {
             return Err(Failure::new("AccessDenied", "Request is not yet valid"));
@@ -150,7 +154,14 @@ impl Signed<'_> {
     }
 
     /// Compares the signature that was given with the one that is right.
-    fn compare(&self, scope: &Scope<'_>, date: DateTime<Utc>, names: &str, hash: &str, given: &str) -> Result<(), Failure> {
+    fn compare(
+        &self,
+        scope: &Scope<'_>,
+        date: DateTime<Utc>,
+        names: &str,
+        hash: &str,
+        given: &str,
+    ) -> Result<(), Failure> {
         let signed: Vec<&str> = names.split(';').collect();
         let sent = self.headers.keys().map(axum::http::HeaderName::as_str);
         let missing: Vec<&str> = std::iter::once("host")
@@ -158,8 +169,11 @@ impl Signed<'_> {
             .filter(|name| !signed.contains(name))
             .collect();
         if !missing.is_empty() {
-            return Err(Failure::new("AccessDenied", "There were headers present in the request which were not signed")
-                .with("HeadersNotSigned", missing.join(", ")));
+            return Err(Failure::new(
+                "AccessDenied",
+                "There were headers present in the request which were not signed",
+            )
+            .with("HeadersNotSigned", missing.join(", ")));
         }
         if self.headers.contains_key("x-amz-security-token") || self.query.get("X-Amz-Security-Token").is_some() {
             return Err(Failure::new("InvalidToken", "The provided token is malformed or otherwise invalid."));
@@ -216,13 +230,7 @@ impl Signed<'_> {
                 .collect();
             lines.push_str(&format!("{name}:{}\n", values.join(",")));
         }
-        format!(
-            "{}\n{}\n{}\n{lines}\n{}\n{hash}",
-            self.method,
-            path.join("/"),
-            pairs.join("&"),
-            signed.join(";")
-        )
+        format!("{}\n{}\n{}\n{lines}\n{}\n{hash}", self.method, path.join("/"), pairs.join("&"), signed.join(";"))
     }
 }
 
@@ -252,10 +260,16 @@ impl<'a> Scope<'a> {
             return Err(malformed(&what).with("Region", REGION));
         }
         if self.service != "s3" {
-            return Err(malformed(&format!("incorrect service \"{}\". This endpoint belongs to \"s3\".", self.service)));
+            return Err(malformed(&format!(
+                "incorrect service \"{}\". This endpoint belongs to \"s3\".",
+                self.service
+            )));
         }
         if self.end != "aws4_request" {
-            return Err(malformed(&format!("incorrect terminal \"{}\". This endpoint uses \"aws4_request\".", self.end)));
+            return Err(malformed(&format!(
+                "incorrect terminal \"{}\". This endpoint uses \"aws4_request\".",
+                self.end
+            )));
         }
         Ok(())
     }

@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn reads_what_clients_write() {
-        let text = b"<?xml version='1.0'?><Delete xmlns='x'><Object><Key>a&amp;b&#x20;c</Key></Object><Quiet/></Delete>";
+        let text =
+            b"<?xml version='1.0'?><Delete xmlns='x'><Object><Key>a&amp;b&#x20;c</Key></Object><Quiet/></Delete>";
         let node = Node::read(text, "Delete").unwrap();
         let object = node.all("Object").next().unwrap();
         assert_eq!((object.member("Key"), node.member("Quiet")), (Some("a&b c"), Some("")));

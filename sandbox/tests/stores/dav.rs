@@ -20,7 +20,8 @@ impl Share {
     }
 
     fn request(&self, method: &str, path: &str) -> RequestBuilder {
-        self.bare(method, path).basic_auth(&self.provider.credentials["username"], Some(&self.provider.credentials["password"]))
+        self.bare(method, path)
+            .basic_auth(&self.provider.credentials["username"], Some(&self.provider.credentials["password"]))
     }
 
     async fn status(&self, method: &str, path: &str) -> u16 {
@@ -51,7 +52,8 @@ impl Share {
 /// The nonce of the challenge for this hash.
 fn nonce(answer: &Response, algorithm: &str) -> String {
     let challenges = answer.headers().get_all("www-authenticate").iter().map(|value| value.to_str().unwrap());
-    let challenge = challenges.into_iter().find(|challenge| challenge.contains(&format!("algorithm={algorithm},"))).unwrap();
+    let challenge =
+        challenges.into_iter().find(|challenge| challenge.contains(&format!("algorithm={algorithm},"))).unwrap();
     challenge.split("nonce=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
 }
 
@@ -139,7 +141,11 @@ async fn properties_are_told_and_kept() {
     patch(set).await;
     share.to("MOVE", "/Reports/readme.md", "/Reports/moved.md", "F").await;
     share.to("MOVE", "/Reports/moved.md", "/Reports/readme.md", "F").await;
-    assert!(share.properties("/Reports/readme.md", "0", "<X:own/>").await.1.contains(">kept<"));
+    let (_, told) = share.properties("/Reports/readme.md", "0", "<X:own/><X:none/>").await;
+    assert_eq!(told.matches(">kept<").count(), 1, "{told}");
+    assert!(told.contains("<P:none xmlns:P=\"urn:x\"/></D:prop><D:status>HTTP/1.1 404 Not Found</D:status>"), "{told}");
+    let (_, other) = share.properties("/Reports/readme.md", "0", "<D:getetag/>").await;
+    assert!(!other.contains("kept"), "what is not asked for is not told: {other}");
     // All or nothing: what the server itself tells cannot be set.
     let both = patch("<D:set><D:prop><X:own>other</X:own><D:getetag>x</D:getetag></D:prop></D:set>").await;
     assert!(both.contains("403") && both.contains("424"), "{both}");
@@ -155,7 +161,13 @@ async fn what_is_locked_takes_its_token() {
     let token = locked.headers()["lock-token"].to_str().unwrap().to_owned();
     assert_eq!(share.put("/Reports/readme.md", "x").await, 423);
     assert_eq!(share.request("LOCK", "/Reports/readme.md").body(lock).send().await.unwrap().status(), 423);
-    let with = share.request("PUT", "/Reports/readme.md").header("if", format!("({token})")).body("mine").send().await.unwrap();
+    let with = share
+        .request("PUT", "/Reports/readme.md")
+        .header("if", format!("({token})"))
+        .body("mine")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(with.status(), 204);
     let unlocked = share.request("UNLOCK", "/Reports/readme.md").header("lock-token", &token).send().await.unwrap();
     assert_eq!(unlocked.status(), 204);

@@ -40,7 +40,10 @@ async fn a_signature_has_to_hold() {
 
     // What was signed is another call.
     let other = [("x-amz-content-sha256", "0000000000000000000000000000000000000000000000000000000000000000")];
-    assert_eq!(read(put(&caller, "/ada-files/x", b"x", &other).await, "Code").await, one(400, "XAmzContentSHA256Mismatch"));
+    assert_eq!(
+        read(put(&caller, "/ada-files/x", b"x", &other).await, "Code").await,
+        one(400, "XAmzContentSHA256Mismatch")
+    );
     let streaming = [("x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD")];
     assert_eq!(read(put(&caller, "/ada-files/x", b"x", &streaming).await, "Code").await, one(501, "NotImplemented"));
 
@@ -88,7 +91,9 @@ async fn objects_come_and_go_under_conditions() {
     assert_eq!((made.status().as_u16(), etag.as_str()), (200, "\"781e5e245d69b566979b86e28d23f2c7\""));
     assert!(!made.headers().contains_key("x-amz-version-id"), "this bucket keeps no versions");
     let head = ask(&caller, "HEAD", path, &[]).await;
-    for (name, value) in [("content-length", "10"), ("content-type", "text/x"), ("x-amz-meta-own", "kept"), ("etag", &etag)] {
+    for (name, value) in
+        [("content-length", "10"), ("content-type", "text/x"), ("x-amz-meta-own", "kept"), ("etag", &etag)]
+    {
         assert_eq!(head.headers()[name], value);
     }
     let get = async |headers: &[(&str, &str)]| caller.send(&Call { path, headers, ..*NOTHING }).await;
@@ -106,7 +111,10 @@ async fn objects_come_and_go_under_conditions() {
     assert_eq!(put(&caller, path, b"x", &matched).await.status(), 200);
     let wrong = [("content-md5", "AAAAAAAAAAAAAAAAAAAAAA==")];
     assert_eq!(read(put(&caller, path, b"y", &wrong).await, "Code").await, one(400, "BadDigest"));
-    assert_eq!(read(put(&caller, path, b"y", &[("x-amz-checksum-crc32", "AAAAAA==")]).await, "Code").await, one(400, "BadDigest"));
+    assert_eq!(
+        read(put(&caller, path, b"y", &[("x-amz-checksum-crc32", "AAAAAA==")]).await, "Code").await,
+        one(400, "BadDigest")
+    );
     assert_eq!(get(&[]).await.text().await.unwrap(), "x", "what is refused changes nothing");
 
     let source = [("x-amz-copy-source", "/ada-plain/%C3%96ff%20%26%20Co/a%2Bb%20%281%29%20100%25.txt")];
@@ -134,7 +142,10 @@ async fn lists_are_paged_in_the_order_of_bytes() {
     };
     assert_eq!(all(&list(&[]).await, "Key"), ["B", "a", "b/1", "b/2", "b/deep/3", "c"]);
     let folder = list(&[("prefix", "b/"), ("delimiter", "/")]).await;
-    assert_eq!((all(&folder, "Key").join(" "), all(&folder, "KeyCount").join("")), ("b/1 b/2".to_owned(), "3".to_owned()));
+    assert_eq!(
+        (all(&folder, "Key").join(" "), all(&folder, "KeyCount").join("")),
+        ("b/1 b/2".to_owned(), "3".to_owned())
+    );
     assert!(folder.contains("<CommonPrefixes><Prefix>b/deep/</Prefix></CommonPrefixes>"), "{folder}");
 
     let (mut seen, mut token) = (Vec::new(), None::<String>);
@@ -151,7 +162,10 @@ async fn lists_are_paged_in_the_order_of_bytes() {
         }
     }
     assert_eq!(seen, ["B", "a", "b/", "c"], "each shared beginning stands for itself once");
-    assert_eq!(read(ask(&caller, "GET", "/ada-plain", &[("max-keys", "x")]).await, "Code").await, one(400, "InvalidArgument"));
+    assert_eq!(
+        read(ask(&caller, "GET", "/ada-plain", &[("max-keys", "x")]).await, "Code").await,
+        one(400, "InvalidArgument")
+    );
     put(&caller, "/ada-plain/z+ä", b"x", &[]).await;
     assert_eq!(all(&list(&[("start-after", "c"), ("encoding-type", "url")]).await, "Key"), ["z%2B%C3%A4"]);
 }
@@ -169,7 +183,10 @@ async fn versions_are_kept_and_many_are_deleted_at_once() {
     assert_eq!(all(&sizes().await, "Size"), ["2", "1"]);
     let old = [("versionId", first.as_str())];
     assert_eq!(ask(&caller, "GET", path, &old).await.text().await.unwrap(), "1");
-    assert_eq!(read(ask(&caller, "GET", path, &[("versionId", "nonsense")]).await, "Code").await, one(400, "InvalidArgument"));
+    assert_eq!(
+        read(ask(&caller, "GET", path, &[("versionId", "nonsense")]).await, "Code").await,
+        one(400, "InvalidArgument")
+    );
 
     let document = b"<Delete><Object><Key>plan.txt</Key></Object><Object><Key>nowhere</Key></Object></Delete>";
     let delete = async |headers: &[(&str, &str)]| {
@@ -177,7 +194,10 @@ async fn versions_are_kept_and_many_are_deleted_at_once() {
     };
     assert_eq!(read(delete(&[]).await, "Code").await, one(400, "InvalidRequest"));
     let sum = md5(document);
-    assert_eq!(read(delete(&[("content-md5", &sum)]).await, "Key").await, (200, vec!["plan.txt".to_owned(), "nowhere".to_owned()]));
+    assert_eq!(
+        read(delete(&[("content-md5", &sum)]).await, "Key").await,
+        (200, vec!["plan.txt".to_owned(), "nowhere".to_owned()])
+    );
     let gone = ask(&caller, "GET", path, &[]).await;
     assert_eq!((gone.status().as_u16(), gone.headers()["x-amz-delete-marker"].to_str().unwrap()), (404, "true"));
     let listed = sizes().await;
@@ -206,8 +226,13 @@ async fn parts_make_one_object() {
         (answer.status().as_u16(), etag.unwrap_or_default())
     };
     let complete = async |parts: &[(&str, &str)]| {
-        let part = |(number, etag): &(&str, &str)| format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>");
-        let body = format!("<CompleteMultipartUpload>{}</CompleteMultipartUpload>", parts.iter().map(part).collect::<String>());
+        let part = |(number, etag): &(&str, &str)| {
+            format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>")
+        };
+        let body = format!(
+            "<CompleteMultipartUpload>{}</CompleteMultipartUpload>",
+            parts.iter().map(part).collect::<String>()
+        );
         let query = [("uploadId", id.as_str())];
         caller.send(&Call { method: "POST", path, query: &query, body: body.as_bytes(), ..*NOTHING }).await
     };
