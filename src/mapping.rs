@@ -6,6 +6,7 @@
 pub mod codec;
 pub mod condition;
 mod joined;
+pub mod media;
 mod open;
 pub mod path;
 pub mod plan;

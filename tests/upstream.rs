@@ -149,6 +149,17 @@ async fn calls_and_reads() {
 }
 
 #[tokio::test]
+async fn tells_that_there_is_no_body_where_one_is_expected() {
+    let server = Server::start(|_, incoming| echo(incoming)).await;
+    for (method, length) in
+        [(Method::POST, "0"), (Method::PUT, "0"), (Method::PATCH, "0"), (Method::GET, "-"), (Method::DELETE, "-")]
+    {
+        let told = text(open().send(request(method.clone(), &server.url("/"))).await.unwrap()).await;
+        assert!(told.ends_with(&format!("length={length} te=- body=")), "{method}: {told}");
+    }
+}
+
+#[tokio::test]
 async fn streams_an_upload_with_its_length_or_chunked() {
     let server = Server::start(|_, incoming| echo(incoming)).await;
     let upload = |length| {

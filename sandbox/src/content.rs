@@ -7,6 +7,7 @@ use std::{
 };
 
 use axum::body::{Body, Bytes};
+use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use tokio::{
@@ -29,6 +30,8 @@ const PIECE: usize = 64 * 1024;
 pub(crate) enum Hash {
     /// SHA-1 of the whole.
     Sha1,
+    /// MD5 of the whole.
+    Md5,
     /// SHA-256 of the SHA-256 sums of all blocks of 4 MiB.
     Blocks,
 }
@@ -78,6 +81,7 @@ impl Content {
         let mut running = Running::new(hash);
         match &mut running {
             Running::Sha1(sum) => (0..whole).for_each(|_| sum.update(&block)),
+            Running::Md5(sum) => (0..whole).for_each(|_| sum.update(&block)),
             Running::Blocks { sums, .. } => {
                 // All blocks are the same, so one sum does for all of them.
                 let sum = Sha256::digest(&block);
@@ -195,6 +199,7 @@ impl Intake {
 #[derive(Clone, Debug)]
 enum Running {
     Sha1(Sha1),
+    Md5(Md5),
     Blocks { sums: Sha256, block: Sha256, filled: usize },
 }
 
@@ -202,6 +207,7 @@ impl Running {
     fn new(hash: Hash) -> Self {
         match hash {
             Hash::Sha1 => Self::Sha1(Sha1::new()),
+            Hash::Md5 => Self::Md5(Md5::new()),
             Hash::Blocks => Self::Blocks { sums: Sha256::new(), block: Sha256::new(), filled: 0 },
         }
     }
@@ -209,6 +215,7 @@ impl Running {
     fn update(&mut self, mut bytes: &[u8]) {
         match self {
             Self::Sha1(sum) => sum.update(bytes),
+            Self::Md5(sum) => sum.update(bytes),
             Self::Blocks { sums, block, filled } => {
                 while !bytes.is_empty() {
                     let (now, later) = bytes.split_at(bytes.len().min(BLOCK - *filled));
@@ -227,6 +234,7 @@ impl Running {
     fn finish(self) -> String {
         match self {
             Self::Sha1(sum) => hex::encode(sum.finalize()),
+            Self::Md5(sum) => hex::encode(sum.finalize()),
             Self::Blocks { mut sums, block, filled } => {
                 if filled > 0 {
                     sums.update(block.finalize());

@@ -77,6 +77,8 @@ const MODULES: &[Module] = &[
         build: crate::pipedrive::build,
     },
     Module { key: "zohocrm", elements: &["zohocrm"], rules: crate::zohocrm::rules, build: crate::zohocrm::build },
+    Module { key: "amazons3", elements: &["amazons3"], rules: crate::s3::rules, build: crate::s3::build },
+    Module { key: "webdav", elements: &["webdav"], rules: crate::dav::rules, build: crate::dav::build },
 ];
 
 /// A running imitation; it stops when this is dropped.

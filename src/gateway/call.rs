@@ -11,6 +11,7 @@ use super::{Gateway, explain::wants_explanation, invoke, link, objects::object_o
 use crate::{
     catalog::{Element, Found, Hub, HubOperation, Operation, hub::AnswerKind, routes::PARENT},
     error::{Error, Kind, Result},
+    mapping::media,
     provider::{Connection, Outcome, PageFacts, Upload},
     store::InstanceRecord,
     upstream::ByteStream,
@@ -309,10 +310,8 @@ pub(super) fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
 
 /// A file answer: the provider's type unless it says nothing, and always a name to save it under.
 pub(super) fn file(status: StatusCode, mut headers: HeaderMap, body: ByteStream, name: Option<&str>) -> Answer {
-    let vague = headers
-        .get(header::CONTENT_TYPE)
-        .is_none_or(|kind| kind == "application/octet-stream" || kind == "binary/octet-stream");
-    if let (true, Some(guess)) = (vague, name.and_then(|name| mime_guess::from_path(name).first_raw())) {
+    let vague = headers.get(header::CONTENT_TYPE).is_none_or(|kind| kind.to_str().is_ok_and(media::is_vague));
+    if let (true, Some(guess)) = (vague, name.and_then(media::of_name)) {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(guess));
     }
     headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/octet-stream"));

@@ -10,7 +10,7 @@ pub use self::{
     ends::Ends,
     paths::{decode_path_id, parent, path_id},
 };
-use super::{ApplyError, CompileError, Path, joined::Joined, time};
+use super::{ApplyError, CompileError, Path, joined::Joined, media, time};
 
 /// A compiled conversion between the provider's value and the uniform one.
 #[derive(Debug, Clone, PartialEq)]
@@ -305,9 +305,7 @@ impl Codec {
             Self::PathId => Some(Value::String(path_id(rooted(value.as_str()?)))),
             Self::ParentPathId => parent(rooted(value.as_str()?)).map(|parent| Value::String(path_id(parent))),
             Self::Rooted => Some(Value::String(rooted(value.as_str()?).to_owned())),
-            Self::MediaType => {
-                mime_guess::from_path(value.as_str()?).first_raw().map(|guess| Value::String(guess.to_owned()))
-            }
+            Self::MediaType => media::of_name(value.as_str()?).map(|kind| Value::String(kind.to_owned())),
             Self::Extension => {
                 let (stem, ending) = value.as_str()?.rsplit_once('.')?;
                 (!stem.is_empty()).then(|| Value::String(ending.to_lowercase()))

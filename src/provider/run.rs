@@ -27,7 +27,7 @@ use crate::{
         parents::Told,
     },
     error::{Error, Kind, Result},
-    mapping::{Plan, Root, WriteMode, time},
+    mapping::{Plan, Root, WriteMode, media, time},
     upstream::Response,
 };
 
@@ -105,7 +105,7 @@ impl Engine {
             let mut tell =
                 |key: &str, value: Option<Value>| value.map(|value| scope.file.insert(key.to_owned(), value));
             tell("size", upload.size.map(Value::from));
-            tell("contentType", upload.content_type.clone().map(Value::String));
+            tell("contentType", content_type(upload, &invocation).map(|kind| Value::String(kind.to_owned())));
         }
         self.look_up(element, connection, &operation, &mut scope, invocation.deadline).await?;
         self.locate(element, connection, &invocation, &mut scope).await?;
@@ -331,6 +331,16 @@ pub(super) fn begin(operation: &Operation, invocation: &Invocation, scope: &mut 
         fill_in(operation, invocation, scope)?;
     }
     Ok(())
+}
+
+/// What an upload is: as its sender says, or, where that says nothing, as the file's name tells.
+fn content_type<'a>(upload: &'a Upload, invocation: &Invocation) -> Option<&'a str> {
+    let given = upload.content_type.as_deref();
+    if let Some(given) = given.filter(|given| !media::is_vague(given)) {
+        return Some(given);
+    }
+    let path = invocation.query.get("path").and_then(Value::as_str);
+    path.and_then(media::of_name).or(given)
 }
 
 /// Fails with the first refusal that holds.

@@ -271,6 +271,10 @@ impl Client {
     async fn once(&self, call: &mut Call) -> Result<reqwest::Response, (Error, Option<Failure>)> {
         let mut request = self.http.request(call.method.clone(), call.url.clone()).headers(call.headers.clone());
         match &mut call.body {
+            // Where a method means a body, that there is none has to be told: servers refuse such a call without a length.
+            Payload::Empty if matches!(call.method, Method::POST | Method::PUT | Method::PATCH) => {
+                request = request.header(CONTENT_LENGTH, 0);
+            }
             Payload::Empty => {}
             Payload::Bytes(bytes) => request = request.body(bytes.clone()),
             Payload::Stream(stream) => match stream.take() {

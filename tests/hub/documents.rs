@@ -58,6 +58,8 @@ async fn a_file_lives_the_same_life_everywhere() {
         hub.delete(element, "/hubs/documents/files?path=/Life/spare.txt").await.expect(200);
         assert_eq!(hub.get(element, "/files/metadata?path=/Life/spare.txt").await.status, 404, "{element}");
         hub.delete(element, &format!("/files/{}", id(&place))).await.expect(200);
+        // Where folders are but the beginnings of names, one that nothing is left in is gone: so there is something in it.
+        hub.upload(element, "/files?path=/Life/deep%20er/last.txt", b"x").await.expect(200);
         let folder = hub.get(element, "/folders/metadata?path=/Life/deep%20er").await.expect(200).body;
         assert_eq!(folder["directory"], true, "{element}");
         hub.delete(element, &format!("/files/{}", id(&folder))).await.expect(200);
