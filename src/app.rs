@@ -1,6 +1,7 @@
 //! Composition root: builds everything from the configuration and hands out the parts.
 
 pub mod accounts;
+mod memories;
 mod metered;
 pub mod reload;
 
@@ -9,9 +10,9 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{accounts::AccountDirectory, metered::Metered};
+use self::{accounts::AccountDirectory, memories::Memories, metered::Metered};
 use crate::{
-    cache::{self, ResponseCache},
+    cache::{self, ResponseCache, SharedAnswers},
     catalog::{self, Catalog},
     clock::SharedClock,
     config::Config,
@@ -51,7 +52,7 @@ pub struct Parts {
     /// Hubs and elements in force.
     pub catalog: catalog::Shared,
     /// Users and organizations by secret.
-    pub accounts: AccountDirectory,
+    pub accounts: Arc<AccountDirectory>,
     /// Instances by token.
     pub directory: Arc<Directory>,
     /// What leaves the process goes through this.
@@ -88,10 +89,7 @@ impl App {
     /// # Errors
     /// When the store cannot be opened or the mapping files are refused; the text says what is wrong.
     pub async fn build(config: Config, clock: SharedClock) -> Result<Self> {
-        let settings = store::Settings {
-            data_dir: config.store.data_dir.clone(),
-            master_key_file: config.store.master_key_file.clone(),
-        };
+        let settings = store::Settings::from(&config.store);
         let catalog = catalog::open(Some(&config.catalog.path))
             .map_err(|refused| Error::new(Kind::Internal, format!("the mapping files are refused:\n{refused}")))?;
         let store = store::open(&settings, Arc::clone(&clock)).await?;
@@ -99,7 +97,9 @@ impl App {
             .map_err(|error| Error::new(Kind::Internal, format!("egress.allow: {error}")).with_source(error))?;
         let client = Client::new(guard, upstream::client::Settings::default(), Arc::clone(&clock))?;
         let transport = Arc::new(Metered(client));
-        Ok(Self::assemble(config, clock, store, catalog, transport))
+        let redis = config.cache.redis_url.as_ref();
+        let shared = redis.map(|url| SharedAnswers::new(url, store.sealer().clone())).transpose()?;
+        Ok(Self::assemble(config, clock, store, catalog, transport, shared))
     }
 
     fn assemble(
@@ -108,6 +108,7 @@ impl App {
         store: Arc<dyn Store>,
         catalog: Catalog,
         transport: Arc<dyn Transport>,
+        shared: Option<SharedAnswers>,
     ) -> Self {
         let config = Arc::new(config);
         let catalog: catalog::Shared = Arc::new(ArcSwap::from_pointee(catalog));
@@ -122,14 +123,32 @@ impl App {
         );
         let limits = Limits { response_bytes: config.limits.max_response_bytes, ..Limits::default() };
         let engine = Engine::new(Arc::clone(&transport), limits);
-        let cache = ResponseCache::new(
+        let cache = ResponseCache::sharing(
             &cache::Settings {
                 max_bytes: config.cache.max_bytes,
                 max_entry_bytes: config.cache.max_entry_bytes,
                 ..cache::Settings::default()
             },
             Arc::clone(&clock),
+            shared,
         );
+        let memory = Memory { engine: engine.clone(), cache: cache.clone() };
+        let accounts = Arc::new(AccountDirectory::new(Arc::clone(&store)));
+        let shutdown = CancellationToken::new();
+        let memories = Memories {
+            directory: Arc::clone(&directory),
+            accounts: Arc::clone(&accounts),
+            grants: grants.clone(),
+            memory: memory.clone(),
+        };
+        let (followed, stop) = (Arc::clone(&store), shutdown.clone());
+        // Without it nothing is believed for long: a drain is slower, but no less right.
+        tracker.spawn(async move { stop.run_until_cancelled(followed.follow(&memories)).await });
+        let forgetful = (grants.clone(), memory.clone());
+        directory.on_change(move |id| {
+            forgetful.0.forget(id);
+            forgetful.1.forget_one(id);
+        });
         let connector = Connector::new(connect::Parts {
             config: Arc::clone(&config),
             clock: Arc::clone(&clock),
@@ -137,7 +156,7 @@ impl App {
             catalog: Arc::clone(&catalog),
             grants: grants.clone(),
             directory: Arc::clone(&directory),
-            probe: Arc::new(Memory { engine: engine.clone(), cache: cache.clone() }),
+            probe: Arc::new(memory),
             tracker: tracker.clone(),
         });
         let gateway = Gateway {
@@ -150,9 +169,10 @@ impl App {
             slots: Slots::new(config.limits.instance_concurrency),
             engine,
             cache,
+            tracker: tracker.clone(),
         };
         Self(Arc::new(Parts {
-            accounts: AccountDirectory::new(Arc::clone(&store)),
+            accounts,
             config,
             clock,
             directory,
@@ -163,7 +183,7 @@ impl App {
             catalog,
             transport,
             tracker,
-            shutdown: CancellationToken::new(),
+            shutdown,
         }))
     }
 
