@@ -172,16 +172,16 @@ impl App {
             tracker: tracker.clone(),
         };
         Self(Arc::new(Parts {
-            accounts,
             config,
             clock,
+            store,
+            catalog,
+            accounts,
             directory,
+            transport,
             grants,
             connector,
             gateway,
-            store,
-            catalog,
-            transport,
             tracker,
             shutdown,
         }))

@@ -142,12 +142,7 @@ pub struct Store {
 
 impl Default for Store {
     fn default() -> Self {
-        Self {
-            data_dir: PathBuf::from("hubgate-data"),
-            master_key_file: None,
-            database_url: None,
-            max_connections: 10,
-        }
+        Self { data_dir: PathBuf::from("hubgate-data"), master_key_file: None, database_url: None, max_connections: 10 }
     }
 }
 
@@ -308,7 +303,10 @@ fn service_url<'de, D: Deserializer<'de>>(
     }
     match Url::parse(given) {
         Ok(url) if schemes.contains(&url.scheme()) => Ok(Some(SecretString::from(given))),
-        Ok(_) => Err(de::Error::custom(format_args!("the URL must begin with {}://; write {example}", schemes.join(":// or ")))),
+        Ok(_) => Err(de::Error::custom(format_args!(
+            "the URL must begin with {}://; write {example}",
+            schemes.join(":// or ")
+        ))),
         Err(error) => Err(de::Error::custom(format_args!("no URL ({error}); write {example}"))),
     }
 }

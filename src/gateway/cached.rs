@@ -80,7 +80,9 @@ impl Drop for Announced {
             for tried in 1..=END_TRIES {
                 match shared.end_write(id, &resource).await {
                     Ok(()) => return,
-                    Err(error) => tracing::warn!(instance.id = id, tried, ?error, "the end of a write is not noted yet"),
+                    Err(error) => {
+                        tracing::warn!(instance.id = id, tried, ?error, "the end of a write is not noted yet");
+                    }
                 }
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }

@@ -262,14 +262,7 @@ impl Inner {
     }
 
     /// The old token while it works, until the next try; otherwise the error.
-    fn fall_back(
-        &self,
-        id: i64,
-        old: Option<Access>,
-        next: DateTime<Utc>,
-        error: Error,
-        seen: Seen,
-    ) -> Result<Access> {
+    fn fall_back(&self, id: i64, old: Option<Access>, next: DateTime<Utc>, error: Error, seen: Seen) -> Result<Access> {
         let Some(old) = old else { return Err(error) };
         tracing::debug!(instance.id = id, ?error, "the old access token is used");
         let until = old.expires_at.map_or(next, |expires_at| next.min(expires_at));

@@ -142,9 +142,7 @@ impl Directory {
         let found = loop {
             match self.records.try_get_with(id, self.load(id)).await {
                 // Somebody else's read: begun before a change that was over when we came, or too long ago.
-                Ok(entry)
-                    if entry.epoch < seen || (entry.read_at < came && !self.store.believes(entry.read_at)) =>
-                {
+                Ok(entry) if entry.epoch < seen || (entry.read_at < came && !self.store.believes(entry.read_at)) => {
                     self.records.invalidate(&id).await;
                 }
                 Ok(entry) => {
@@ -241,7 +239,11 @@ fn again(error: &Error) -> Error {
         Kind::Internal => "Internal server error",
         _ => error.public(),
     };
-    Error::new(error.kind(), text).with_source(format!("{error:?}"))
+    let shared = Error::new(error.kind(), text).with_source(format!("{error:?}"));
+    match error.retry_after() {
+        Some(after) => shared.with_retry_after(after),
+        None => shared,
+    }
 }
 
 #[cfg(test)]

@@ -50,6 +50,8 @@ impl From<Error> for Public {
             | sqlx::Error::PoolClosed
             | sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
+            // A conversation that broke off: a peer that closes in its midst is told of as an unexpected answer.
+            | sqlx::Error::Protocol(_)
             | sqlx::Error::WorkerCrashed => unavailable(error),
             _ => Self::internal(error),
         }
@@ -80,7 +82,11 @@ impl Fault {
             return Self::Taken;
         }
         let code = error.code().unwrap_or_default();
-        if error.try_downcast_ref::<PgDatabaseError>().is_some() { Self::of_postgres(&code) } else { Self::of_sqlite(&code) }
+        if error.try_downcast_ref::<PgDatabaseError>().is_some() {
+            Self::of_postgres(&code)
+        } else {
+            Self::of_sqlite(&code)
+        }
     }
 
     /// By the SQLSTATE, the first two digits of which are its class.

@@ -129,8 +129,7 @@ impl PostgresStore {
 /// node runs.
 async fn prepare(options: &PgConnectOptions, key_file: &Path, clock: &SharedClock) -> PublicResult<Sealer> {
     let shown = shown(options);
-    let failed =
-        |error: sqlx::Error| key::refuse(format!("The database {shown} cannot be opened")).with_source(error);
+    let failed = |error: sqlx::Error| key::refuse(format!("The database {shown} cannot be opened")).with_source(error);
     let mut connection = PgConnection::connect_with(options).await.map_err(failed)?;
     // Takes an advisory lock: of several nodes that start at once one migrates, and the others find it done.
     MIGRATIONS.run(&mut connection).await.map_err(|error| migration::refused(&MIGRATIONS, &shown, error))?;

@@ -361,17 +361,15 @@ async fn a_sealed_value_in_another_row_does_not_open(bench: &Bench) {
         assert!(store.instance(mine).await.is_ok() && store.grant(mine).await.is_ok());
     }
     // Another column of the same row, too.
-    bench.raw(&format!("UPDATE instance_grant SET access_sealed = refresh_sealed WHERE instance_id = {mine}"))
-        .await;
+    bench.raw(&format!("UPDATE instance_grant SET access_sealed = refresh_sealed WHERE instance_id = {mine}")).await;
     assert!(store.grant(mine).await.is_err());
     // And the whole data key with everything under it.
-    bench.raw(
-        &format!(
+    bench
+        .raw(&format!(
             "UPDATE instance SET (data_key, token_sealed, secrets_sealed) = \
              (SELECT data_key, token_sealed, secrets_sealed FROM instance WHERE id = {yours}) WHERE id = {mine}"
-        ),
-    )
-    .await;
+        ))
+        .await;
     assert!(store.instance(mine).await.is_err());
 }
 

@@ -46,15 +46,12 @@ async fn postgres_conforms() {
     let Some(database) = Database::new("postgres_conforms").await else { return };
     let dir = TempDir::new().unwrap();
     let clock = Arc::new(ShiftedClock::default());
-    let store =
-        store::open(&settings(&database.url(None), Some(dir.path().join("key"))), clock.clone()).await.unwrap();
+    let store = store::open(&settings(&database.url(None), Some(dir.path().join("key"))), clock.clone()).await.unwrap();
     let raw = Raw::Postgres(PgPool::connect_with(database.options()).await.unwrap());
     let bench = Bench { store, clock, raw };
     conformance::conforms(&bench).await;
     for table in ["organization", "account_user", "instance", "instance_grant"] {
-        let found = bench
-            .raw(&format!("SELECT 1 FROM {table} AS t WHERE t::text ~ 'canary-|63616e6172792d'"))
-            .await;
+        let found = bench.raw(&format!("SELECT 1 FROM {table} AS t WHERE t::text ~ 'canary-|63616e6172792d'")).await;
         assert_eq!(found, 0, "a secret in clear in {table}");
     }
     bench.store.close().await;
@@ -143,7 +140,7 @@ async fn leases_are_by_the_clock_of_the_database() {
 async fn a_database_that_comes_back_needs_no_restart() {
     let Some(database) = Database::new("a_database_that_comes_back_needs_no_restart").await else { return };
     let dir = TempDir::new().unwrap();
-    let cable = Cable::to(&database.address()).await;
+    let cable = Cable::to(&database.address(), "hubgate listener").await;
     let store = open(&database.url(Some(cable.address)), dir.path()).await;
     let user = account(&store, "a@example.com").await;
     for round in 0..3 {
@@ -191,7 +188,7 @@ impl Heard {
 async fn every_node_hears_of_changes_or_knows_that_it_does_not() {
     let Some(database) = Database::new("every_node_hears_of_changes_or_knows_that_it_does_not").await else { return };
     let dir = TempDir::new().unwrap();
-    let cable = Cable::to(&database.address()).await;
+    let cable = Cable::to(&database.address(), "hubgate listener").await;
     let (here, there) =
         (open(&database.url(None), dir.path()).await, open(&database.url(Some(cable.address)), dir.path()).await);
     let heard = Arc::new(Heard::default());
@@ -212,7 +209,8 @@ async fn every_node_hears_of_changes_or_knows_that_it_does_not() {
     database.raw("UPDATE account_user SET first_name = 'Ada'").await;
     eventually("so is one by hand", async || heard.has(Change::Accounts)).await;
 
-    for way in [Cable::freeze, Cable::cut] {
+    assert_eq!(cable.marked(), 1, "one connection listens");
+    for way in [Cable::deafen, Cable::freeze, Cable::cut] {
         heard.clear();
         way(&cable);
         let broken = Instant::now();

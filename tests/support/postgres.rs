@@ -5,7 +5,10 @@
 
 use std::{io::Write as _, str::FromStr as _};
 
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection,
+    postgres::{PgConnectOptions, PgSslMode},
+};
 
 const USUAL: &str = "postgres://postgres@127.0.0.1:5432/postgres";
 
@@ -40,9 +43,10 @@ impl Database {
         self.server.clone().database(&self.name)
     }
 
-    /// Its URL, by way of `address` if one is given.
+    /// Its URL; by way of `address` in clear, so that a cable can tell connections apart.
     pub(crate) fn url(&self, address: Option<std::net::SocketAddr>) -> String {
-        let mut url = self.options().to_url_lossy();
+        let mode = if address.is_some() { PgSslMode::Disable } else { PgSslMode::Prefer };
+        let mut url = self.options().ssl_mode(mode).to_url_lossy();
         if let Some(address) = address {
             url.set_ip_host(address.ip()).unwrap();
             url.set_port(Some(address.port())).unwrap();

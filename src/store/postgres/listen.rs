@@ -82,7 +82,8 @@ pub(super) async fn follow(options: &PgConnectOptions, pulse: &Pulse, follower: 
 /// Listens until the connection is lost; tells why.
 async fn listen(options: &PgConnectOptions, pulse: &Pulse, follower: &dyn Follower) -> String {
     // A pool of its own, dropped with the connection: what is broken is not used again.
-    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT).connect_lazy_with(options.clone());
+    let options = options.clone().application_name("hubgate listener");
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT).connect_lazy_with(options);
     let connect = async {
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.eager_reconnect(false);
