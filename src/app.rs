@@ -1,6 +1,7 @@
 //! Composition root: builds everything from the configuration and hands out the parts.
 
 pub mod accounts;
+mod memories;
 mod metered;
 pub mod rates;
 pub mod reload;
@@ -12,9 +13,9 @@ use arc_swap::ArcSwap;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use self::watch::Watch;
-use self::{accounts::AccountDirectory, metered::Metered, rates::Rates};
+use self::{accounts::AccountDirectory, memories::Memories, metered::Metered, rates::Rates};
 use crate::{
-    cache::{self, ResponseCache},
+    cache::{self, ResponseCache, SharedAnswers},
     catalog::{self, Catalog},
     clock::SharedClock,
     config::Config,
@@ -54,7 +55,7 @@ pub struct Parts {
     /// Hubs and elements in force.
     pub catalog: catalog::Shared,
     /// Users and organizations by secret.
-    pub accounts: AccountDirectory,
+    pub accounts: Arc<AccountDirectory>,
     /// Instances by token.
     pub directory: Arc<Directory>,
     /// The rate limits of instances and accounts.
@@ -93,10 +94,7 @@ impl App {
     /// # Errors
     /// When the store cannot be opened or the mapping files are refused; the text says what is wrong.
     pub async fn build(config: Config, clock: SharedClock) -> Result<Self> {
-        let settings = store::Settings {
-            data_dir: config.store.data_dir.clone(),
-            master_key_file: config.store.master_key_file.clone(),
-        };
+        let settings = store::Settings::from(&config.store);
         let catalog = catalog::open(Some(&config.catalog.path))
             .map_err(|refused| Error::new(Kind::Internal, format!("the mapping files are refused:\n{refused}")))?;
         let store = store::open(&settings, Arc::clone(&clock)).await?;
@@ -108,7 +106,9 @@ impl App {
         };
         let client = Client::new(guard, settings, Arc::clone(&clock))?;
         let transport = Arc::new(Metered::new(client));
-        Ok(Self::assemble(config, clock, store, catalog, transport))
+        let redis = config.cache.redis_url.as_ref();
+        let shared = redis.map(|url| SharedAnswers::new(url, store.sealer().clone())).transpose()?;
+        Ok(Self::assemble(config, clock, store, catalog, transport, shared))
     }
 
     fn assemble(
@@ -117,6 +117,7 @@ impl App {
         store: Arc<dyn Store>,
         catalog: Catalog,
         transport: Arc<dyn Transport>,
+        shared: Option<SharedAnswers>,
     ) -> Self {
         let config = Arc::new(config);
         let catalog: catalog::Shared = Arc::new(ArcSwap::from_pointee(catalog));
@@ -131,14 +132,32 @@ impl App {
         );
         let limits = Limits { response_bytes: config.limits.max_response_bytes, ..Limits::default() };
         let engine = Engine::new(Arc::clone(&transport), limits);
-        let cache = ResponseCache::new(
+        let cache = ResponseCache::sharing(
             &cache::Settings {
                 max_bytes: config.cache.max_bytes,
                 max_entry_bytes: config.cache.max_entry_bytes,
                 ..cache::Settings::default()
             },
             Arc::clone(&clock),
+            shared,
         );
+        let memory = Memory { engine: engine.clone(), cache: cache.clone() };
+        let accounts = Arc::new(AccountDirectory::new(Arc::clone(&store)));
+        let shutdown = CancellationToken::new();
+        let memories = Memories {
+            directory: Arc::clone(&directory),
+            accounts: Arc::clone(&accounts),
+            grants: grants.clone(),
+            memory: memory.clone(),
+        };
+        let (followed, stop) = (Arc::clone(&store), shutdown.clone());
+        // Without it nothing is believed for long: a drain is slower, but no less right.
+        tracker.spawn(async move { stop.run_until_cancelled(followed.follow(&memories)).await });
+        let forgetful = (grants.clone(), memory.clone());
+        directory.on_change(move |id| {
+            forgetful.0.forget(id);
+            forgetful.1.forget_one(id);
+        });
         let connector = Connector::new(connect::Parts {
             config: Arc::clone(&config),
             clock: Arc::clone(&clock),
@@ -146,7 +165,7 @@ impl App {
             catalog: Arc::clone(&catalog),
             grants: grants.clone(),
             directory: Arc::clone(&directory),
-            probe: Arc::new(Memory { engine: engine.clone(), cache: cache.clone() }),
+            probe: Arc::new(memory),
             tracker: tracker.clone(),
         });
         let gateway = Gateway {
@@ -159,21 +178,22 @@ impl App {
             slots: Slots::new(config.limits.instance_concurrency),
             engine,
             cache,
+            tracker: tracker.clone(),
         };
         Self(Arc::new(Parts {
-            accounts: AccountDirectory::new(Arc::clone(&store)),
             rates: Rates::new(&config.limits),
             config,
             clock,
+            store,
+            catalog,
+            accounts,
             directory,
+            transport,
             grants,
             connector,
             gateway,
-            store,
-            catalog,
-            transport,
             tracker,
-            shutdown: CancellationToken::new(),
+            shutdown,
         }))
     }
 

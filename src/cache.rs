@@ -11,6 +11,8 @@
 //!   stays drives it on, and only when the last one is gone is it dropped. Errors and panics reach all and are not kept.
 //! - **Writes during a miss.** A caller that comes after the write has a new generation, hence a computation of its own;
 //!   the older answer is not kept.
+//! - **Several nodes** share answers through [`SharedAnswers`]; their keys name the generation that all agree about
+//!   ([`CacheKey::agreed`]), so no node needs to be told of a write.
 //! - **Bounds.** All entries together by bytes; an instance's own by number, its oldest going first.
 //!
 //! ```
@@ -21,7 +23,7 @@
 //! let cache = ResponseCache::new(&Settings::default(), Arc::new(SystemClock));
 //! let key = || CacheKey::new(7, "contacts", "GET contacts", "pageSize=5", "application/json");
 //! let policy = Policy { ttl: Duration::from_secs(60), ..Policy::default() };
-//! let answer = || async { Ok(Answer { status: 200, headers: vec![], body: "[]".into() }) };
+//! let answer = || async { Ok(Answer { status: 200, headers: vec![], body: "[]".into(), stored_at: None }) };
 //! assert_eq!(cache.get_or_compute(key(), policy, answer).await?.outcome, Outcome::Miss);
 //! assert_eq!(cache.get_or_compute(key(), policy, answer).await?.outcome, Outcome::Hit);
 //! cache.invalidate(7, "contacts");
@@ -36,6 +38,7 @@ mod flight;
 mod generation;
 mod key;
 mod quota;
+mod shared;
 
 use std::{
     fmt,
@@ -52,6 +55,7 @@ pub use self::{
     control::{Directives, if_none_match},
     entry::{Answer, Entry, Found, Outcome, etag},
     key::CacheKey,
+    shared::SharedAnswers,
 };
 use self::{flight::Flights, generation::Generations, quota::Quotas};
 use crate::{clock::SharedClock, error::Result};
@@ -104,6 +108,7 @@ struct Inner {
     sequence: AtomicU64,
     max_entry_bytes: usize,
     clock: SharedClock,
+    shared: Option<SharedAnswers>,
 }
 
 /// Past its end an entry stays this long, so that it can be told from one that never was.
@@ -137,6 +142,11 @@ impl fmt::Debug for ResponseCache {
 impl ResponseCache {
     /// An empty cache.
     pub fn new(settings: &Settings, clock: SharedClock) -> Self {
+        Self::sharing(settings, clock, None)
+    }
+
+    /// An empty cache in front of the answers that all nodes share.
+    pub fn sharing(settings: &Settings, clock: SharedClock, shared: Option<SharedAnswers>) -> Self {
         let quotas = Arc::new(Quotas::default());
         let listener = Arc::clone(&quotas);
         let entries = Cache::builder()
@@ -155,6 +165,7 @@ impl ResponseCache {
             sequence: AtomicU64::new(0),
             max_entry_bytes: settings.max_entry_bytes,
             clock,
+            shared,
         }))
     }
 
@@ -201,13 +212,31 @@ impl ResponseCache {
         let this = self.clone();
         let id = (key.clone(), generation);
         let work = async move {
+            let shared = this.0.shared.as_ref().filter(|_| policy.store);
+            if let Some(shared) = shared.filter(|_| !alone)
+                && let Some((answer, ttl)) = shared.get(&key).await
+            {
+                let (entry, stored) = this.keep(key.clone(), generation, Policy { ttl, ..policy }, answer);
+                if entry.is_fresh(this.0.clock.now(), policy.max_age) {
+                    return Ok((entry, stored));
+                }
+            }
             let answer = compute().await?;
-            Ok(this.keep(key, generation, policy, answer))
+            let (entry, stored) = this.keep(key.clone(), generation, policy, answer);
+            if let Some(shared) = shared.filter(|_| stored) {
+                shared.put(&key, &entry).await;
+            }
+            Ok((entry, stored))
         };
         let (result, leads) =
             if alone { (flight::shield(work).await, true) } else { self.0.flights.join(id, work).await };
         let (entry, stored) = result?;
-        Ok(Found { entry, outcome: if leads { missed } else { Outcome::Coalesced }, stored })
+        let outcome = match (entry.shared, leads) {
+            (true, _) => Outcome::Hit,
+            (false, true) => missed,
+            (false, false) => Outcome::Coalesced,
+        };
+        Ok(Found { stored: stored && !entry.shared, entry, outcome })
     }
 
     /// Makes the entries of one resource of an instance unreachable: after a write, whether or not it is known to have
@@ -223,6 +252,12 @@ impl ResponseCache {
         for key in self.0.quotas.take(instance) {
             self.0.entries.invalidate(&key);
         }
+    }
+
+    /// Makes all entries unreachable and frees them: nobody knows what has changed.
+    pub fn forget_all(&self) {
+        self.0.generations.renew_all();
+        self.0.entries.invalidate_all();
     }
 
     /// Stands for a write in progress: invalidates `resources` of `instance` when it is dropped, also when the write

@@ -5,6 +5,7 @@ mod check;
 #[cfg(feature = "demo")]
 mod demo;
 mod health;
+mod migrate;
 mod pages;
 mod serve;
 
@@ -44,6 +45,7 @@ enum Command {
     Check(check::Arguments),
     Pages(pages::Arguments),
     Account(account::Arguments),
+    Migrate(migrate::Arguments),
     Health(health::Arguments),
 }
 
@@ -75,6 +77,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Check(arguments) => check::run(&arguments, &sources),
         Command::Pages(arguments) => pages::run(&arguments, &sources),
         Command::Account(arguments) => account::run(&arguments, sources),
+        Command::Migrate(arguments) => migrate::run(&arguments, sources),
         Command::Health(arguments) => health::run(&arguments, sources),
     }
 }

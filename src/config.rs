@@ -70,7 +70,7 @@ pub struct Override {
 pub struct Sources {
     /// The TOML file, if one is named.
     pub file: Option<PathBuf>,
-    /// Environment variables; only `HUBGATE_*` are looked at.
+    /// Environment variables; only `HUBGATE_*` and `DATABASE_URL` are looked at.
     pub environment: Vec<(OsString, OsString)>,
     /// Flags.
     pub overrides: Vec<Override>,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio_util::task::TaskTracker;
+
 use crate::{
     cache::ResponseCache, catalog, clock::SharedClock, config::Config, instance::Directory, provider::Engine,
     store::Store,
@@ -29,7 +31,7 @@ pub struct Gateway {
     pub config: Arc<Config>,
     /// Time.
     pub clock: SharedClock,
-    /// Persistence, for its keys.
+    /// Persistence, for its keys and for what nodes agree about.
     pub store: Arc<dyn Store>,
     /// Hubs and elements in force.
     pub catalog: catalog::Shared,
@@ -43,4 +45,6 @@ pub struct Gateway {
     pub slots: slots::Slots,
     /// Keeps answers.
     pub cache: ResponseCache,
+    /// Work that goes on without its caller.
+    pub tracker: TaskTracker,
 }

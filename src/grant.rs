@@ -19,7 +19,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -135,6 +138,15 @@ struct Cached {
     access: Access,
     /// From here on it is due.
     refresh_at: DateTime<Utc>,
+    /// When its reading from the store began.
+    read_at: Instant,
+}
+
+/// When a row was read: at which moment, and before which forgetting.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    at: Instant,
+    epoch: u64,
 }
 
 /// Called with the instance whose configuration or validity a refresh changed.
@@ -157,6 +169,8 @@ struct Inner {
     breakers: breaker::Breakers,
     forced: breaker::Budget,
     listener: OnceLock<Listener>,
+    /// Grows whenever something is forgotten; tells tokens read before it from tokens read after it.
+    epoch: AtomicU64,
 }
 
 impl fmt::Debug for Grants {
@@ -192,6 +206,7 @@ impl Grants {
             breakers,
             forced: breaker::Budget::default(),
             listener: OnceLock::new(),
+            epoch: AtomicU64::new(0),
         }))
     }
 
@@ -253,7 +268,7 @@ impl Grants {
     /// Dropping the future has no effect on a refresh under way.
     pub async fn access(&self, instance_id: i64, oauth: &Arc<OAuth2>, deadline: Instant) -> Result<Access> {
         let now = self.0.clock.now();
-        let cached = self.0.cache.get(&instance_id);
+        let cached = self.0.known(instance_id);
         if let Some(cached) = cached.as_ref().filter(|cached| now < cached.refresh_at) {
             return Ok(cached.access.clone());
         }
@@ -280,7 +295,7 @@ impl Grants {
     ) -> Result<Access> {
         let now = self.0.clock.now();
         let newer = |cached: &Cached| cached.access.generation > seen_generation && now < cached.refresh_at;
-        if let Some(cached) = self.0.cache.get(&instance_id).filter(newer) {
+        if let Some(cached) = self.0.known(instance_id).filter(newer) {
             return Ok(cached.access);
         }
         self.obtain(instance_id, Want::Newer(seen_generation), oauth, deadline, None).await
@@ -288,7 +303,13 @@ impl Grants {
 
     /// Forgets the token in memory: the instance was deleted, or has a fresh grant.
     pub fn forget(&self, instance_id: i64) {
-        self.0.cache.invalidate(&instance_id);
+        self.0.forget(instance_id);
+    }
+
+    /// Forgets all tokens in memory: nobody knows what has changed.
+    pub fn forget_all(&self) {
+        self.0.epoch.fetch_add(1, Ordering::SeqCst);
+        self.0.cache.invalidate_all();
     }
 
     async fn obtain(

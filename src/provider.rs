@@ -324,4 +324,12 @@ impl Engine {
             }
         }
     }
+
+    /// Forgets what is known of all instances: nobody knows what has changed.
+    pub fn forget_all(&self) {
+        self.lookups.invalidate_all();
+        self.budgets.invalidate_all();
+        self.descriptions.invalidate_all();
+        self.roots.invalidate_all();
+    }
 }

@@ -1,10 +1,11 @@
-//! Persistence: traits, the SQLite implementation, migrations, and the sealing of secrets.
+//! Persistence: traits, SQLite for one node and PostgreSQL for many, migrations, and the sealing of secrets.
 //!
 //! Everybody else sees `Arc<dyn Store>`; no SQL type leaves this module. Secrets (grants, secret configuration,
 //! instance tokens, user and organization secrets) are sealed before they reach the database, see [`seal`].
 //!
-//! Writes are durable when the call returns (`synchronous=FULL`) and go through one connection, so that a storage
-//! fault is an answer ([`Kind::Unavailable`](crate::error::Kind::Unavailable)), never a panic.
+//! Writes are durable when the call returns; a storage fault is an answer
+//! ([`Kind::Unavailable`](crate::error::Kind::Unavailable)), never a panic. Both databases run the same statements
+//! (`sql/`) and pass the same tests.
 //!
 //! ```no_run
 //! # async fn demo() -> hubgate::error::Result<()> {
@@ -20,17 +21,22 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
 pub use self::records::{
     CreatedAccount, GrantRecord, GrantState, InstanceChange, InstanceFilter, InstanceRecord, Lease, NewAccount,
     NewGrant, NewInstance, Organization, RefreshFailure, User,
 };
-use crate::{clock::SharedClock, error::Result};
+use crate::{clock::SharedClock, config, error::Result};
 
 mod error;
 mod key;
+mod migration;
+#[allow(clippy::duplicate_mod, reason = "the statements in sql/ are compiled for either database")]
+mod postgres;
 mod records;
 pub mod seal;
+#[allow(clippy::duplicate_mod, reason = "the statements in sql/ are compiled for either database")]
 mod sqlite;
 
 /// Where the store lives.
@@ -40,23 +46,42 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// The master key file; `None` is `master.key` in the data directory, made (0600) on the first start.
     pub master_key_file: Option<PathBuf>,
+    /// The URL of a PostgreSQL database; `None` is an SQLite database in the data directory.
+    pub database_url: Option<SecretString>,
+    /// The most connections to PostgreSQL.
+    pub max_connections: u32,
 }
 
 impl Settings {
     /// A store in `data_dir`, with its master key beside it.
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
-        Self { data_dir: data_dir.into(), master_key_file: None }
+        Self { data_dir: data_dir.into(), ..Self::from(&config::Store::default()) }
     }
 }
 
-/// Opens the store, making the data directory, the database and the master key file on the first start.
+impl From<&config::Store> for Settings {
+    fn from(config: &config::Store) -> Self {
+        Self {
+            data_dir: config.data_dir.clone(),
+            master_key_file: config.master_key_file.clone(),
+            database_url: config.database_url.clone(),
+            max_connections: config.max_connections,
+        }
+    }
+}
+
+/// Opens the store and brings it to the newest schema, making the data directory, the SQLite database and the master key
+/// file on the first start.
 ///
 /// # Errors
 /// [`Kind::Internal`](crate::error::Kind::Internal) with a text that says what to do: the master key file is missing
 /// for an existing database, readable by others, malformed, or not the database's; the database was made by a newer
-/// version; the directory or the file cannot be read or written.
+/// version, or cannot be reached; the directory or the file cannot be read or written.
 pub async fn open(settings: &Settings, clock: SharedClock) -> Result<Arc<dyn Store>> {
-    Ok(Arc::new(sqlite::SqliteStore::open(settings, clock).await?))
+    Ok(match &settings.database_url {
+        Some(url) => Arc::new(postgres::PostgresStore::open(settings, url, clock).await?),
+        None => Arc::new(sqlite::SqliteStore::open(settings, clock).await?),
+    })
 }
 
 /// The whole store.
@@ -68,11 +93,69 @@ pub trait Store: Accounts + Instances + Grants {
     /// [`Kind::Unavailable`](crate::error::Kind::Unavailable) or [`Kind::Internal`](crate::error::Kind::Internal).
     async fn ping(&self) -> Result<()>;
 
+    /// The schema the database is at.
+    fn schema(&self) -> i64;
+
     /// The keys of this store, for sealed stateless tokens and keyed digests.
     fn sealer(&self) -> &seal::Sealer;
 
+    /// Whether what was read at `read_at` may still be given out without asking again.
+    ///
+    /// A store that other nodes write to says no a moment after `read_at`, unless [`follow`](Self::follow) hears of their
+    /// changes just now: together less than a second.
+    fn believes(&self, _read_at: Instant) -> bool {
+        true
+    }
+
+    /// Tells `follower` what other nodes change, for as long as the future is polled; a store without other nodes has
+    /// nothing to tell and returns at once.
+    async fn follow(&self, _follower: &dyn Follower) {}
+
+    /// The generations that response caches of several nodes agree about; `None` where there is one node.
+    fn generations(&self) -> Option<&dyn Generations> {
+        None
+    }
+
     /// Finishes what is being written and closes the database. Later calls answer `Unavailable`.
     async fn close(&self);
+}
+
+/// What was changed in the store, by whichever node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// An instance: it has this version now, or is gone ([`i64::MAX`]).
+    Instance {
+        /// The instance.
+        id: i64,
+        /// Its version.
+        version: i64,
+    },
+    /// Some organization or user.
+    Accounts,
+    /// Nobody knows what: changes may have been missed.
+    Everything,
+}
+
+/// Who is told of changes.
+#[async_trait]
+pub trait Follower: Send + Sync {
+    /// Forgets what `change` made stale; returns when nobody who comes after it can see what was before.
+    async fn changed(&self, change: Change);
+}
+
+/// How far writes through an instance have come, for response caches that several nodes keep.
+///
+/// An answer computed under one generation is not given out under another. The common faults are those of [`Accounts`].
+#[async_trait]
+pub trait Generations: Send + Sync {
+    /// The generation of one resource; `None` while a write to it is under way, when nothing may be kept or given out.
+    async fn generation(&self, instance_id: i64, resource: &str) -> Result<Option<i64>>;
+
+    /// Announces a write that takes no longer than `longest`.
+    async fn begin_write(&self, instance_id: i64, resource: &str, longest: Duration) -> Result<()>;
+
+    /// Tells that an announced write is over, however it ended: the next generation begins.
+    async fn end_write(&self, instance_id: i64, resource: &str) -> Result<()>;
 }
 
 /// Organizations and users.

@@ -45,6 +45,8 @@ pub mod metric {
     pub const GRANT_REFRESHES: &str = "hubgate_grant_refreshes_total";
     /// Reads through the response cache; label `outcome` (`hit`, `miss`, `coalesced`, `expired`, `request`).
     pub const CACHE_REQUESTS: &str = "hubgate_cache_requests_total";
+    /// Questions to the cache that nodes share; label `outcome` (`hit`, `miss`, `stored`, `failed`, `skipped`).
+    pub const SHARED_CACHE: &str = "hubgate_shared_cache_requests_total";
 }
 
 /// Where log lines go.

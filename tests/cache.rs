@@ -21,7 +21,8 @@ use proptest::prelude::*;
 use tokio::sync::{Semaphore, oneshot};
 
 fn answer(body: impl Into<bytes::Bytes>) -> Answer {
-    Answer { status: 200, headers: vec![("content-type".into(), "application/json".into())], body: body.into() }
+    let headers = vec![("content-type".into(), "application/json".into())];
+    Answer { status: 200, headers, body: body.into(), stored_at: None }
 }
 
 fn key(instance: i64, query: &str) -> CacheKey {

@@ -25,6 +25,7 @@ fn hubgate(dir: &Path) -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HUBGATE_")) {
         command.env_remove(name);
     }
+    command.env_remove("DATABASE_URL");
     command
 }
 
@@ -46,6 +47,7 @@ fn every_command_explains_itself() {
         &["check", "--help"],
         &["health", "--help"],
         &["account", "create", "--help"],
+        &["migrate", "--help"],
     ] {
         let output = run(dir.path(), arguments);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");

@@ -156,6 +156,30 @@ fn element_configuration_is_not_printed() {
 }
 
 #[test]
+fn addresses_of_services_are_secrets() {
+    let load =
+        |pairs: &[(&str, &str)]| Config::load(&Sources { environment: environment(pairs), ..Sources::default() });
+    let url = "postgres://me:hunter2@db.example/hubgate?sslmode=require";
+    let redis = ("HUBGATE_CACHE__REDIS_URL", "redis://:hunter3@cache.example");
+    let key = ("HUBGATE_STORE__MASTER_KEY_FILE", "/run/key");
+    let config = load(&[("DATABASE_URL", url), redis, key]).unwrap();
+    let printed = format!("{config:?}");
+    assert!(config.store.database_url.is_some() && config.cache.redis_url.is_some());
+    assert!(!printed.contains("hunter"), "{printed}");
+    // Our own name wins, and nothing is nothing.
+    assert!(load(&[("DATABASE_URL", url), ("HUBGATE_STORE__DATABASE_URL", "")]).unwrap().store.database_url.is_none());
+
+    let place = |pairs: &[(&str, &str)]| problems(load(pairs)).remove(0);
+    assert_eq!(place(&[("DATABASE_URL", url)]).0, "store.master_key_file");
+    assert_eq!(place(&[redis]).0, "cache.redis_url");
+    for wrong in ["mysql://me:hunter2@db.example/x", "hunter2", "postgres://me:hunter2@db.example:port/x"] {
+        let (place, message) = place(&[("DATABASE_URL", wrong), key]);
+        assert_eq!(place, "DATABASE_URL");
+        assert!(message.contains("write postgres://") && !message.contains("hunter2"), "{message}");
+    }
+}
+
+#[test]
 fn the_documented_configuration_is_the_default_one() {
     let document = include_str!("../docs/configuration.md");
     let example = document.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();

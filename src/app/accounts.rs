@@ -3,10 +3,16 @@
 //! Secrets are kept as keyed digests only. Unknown ones are remembered for a short while and in bounded number, and
 //! look-ups in the store are bounded, so that guessing costs the guesser, not the store.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use moka::future::Cache;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
     error::{Error, Result},
@@ -17,7 +23,7 @@ const KNOWN: u64 = 10_000;
 /// How long a secret is believed without asking the store again.
 const BELIEVED: Duration = Duration::from_mins(1);
 const UNKNOWN: u64 = 10_000;
-const UNKNOWN_FOR: Duration = Duration::from_secs(10);
+const UNKNOWN_FOR: Duration = Duration::from_secs(1);
 const LOOKUPS: usize = 16;
 const LONGEST_SECRET: usize = 512;
 
@@ -33,9 +39,12 @@ enum Holder {
 /// The accounts of this installation, by secret.
 pub struct AccountDirectory {
     store: Arc<dyn Store>,
-    known: Cache<Digest, Holder>,
+    /// With the moment in which its reading began.
+    known: Cache<Digest, (Holder, Instant)>,
     unknown: Cache<Digest, ()>,
     lookups: Semaphore,
+    /// Grows with every [`AccountDirectory::forget_all`].
+    epoch: AtomicU64,
 }
 
 impl AccountDirectory {
@@ -46,7 +55,15 @@ impl AccountDirectory {
             known: Cache::builder().max_capacity(KNOWN).time_to_live(BELIEVED).build(),
             unknown: Cache::builder().max_capacity(UNKNOWN).time_to_live(UNKNOWN_FOR).build(),
             lookups: Semaphore::new(LOOKUPS),
+            epoch: AtomicU64::new(0),
         }
+    }
+
+    /// Makes every next caller ask the store: some account has changed.
+    pub fn forget_all(&self) {
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        self.known.invalidate_all();
+        self.unknown.invalidate_all();
     }
 
     /// The user whose secret this is.
@@ -89,17 +106,27 @@ impl AccountDirectory {
             return Ok(None);
         }
         let digest = self.store.sealer().digest(kind, secret);
-        if let Some(holder) = self.known.get(&digest).await {
+        if let Some((holder, read_at)) = self.known.get(&digest).await
+            && self.store.believes(read_at)
+        {
             return Ok(Some(holder));
         }
         if self.unknown.get(&digest).await.is_some() {
             return Ok(None);
         }
         let _permit = self.lookups.acquire().await.map_err(Error::internal)?;
+        let (read_at, epoch) = (Instant::now(), self.epoch.load(Ordering::SeqCst));
         let found = look_up().await?;
         match &found {
-            Some(holder) => self.known.insert(digest, holder.clone()).await,
-            None => self.unknown.insert(digest, ()).await,
+            Some(holder) => self.known.insert(digest, (holder.clone(), read_at)).await,
+            None => {
+                self.known.invalidate(&digest).await;
+                self.unknown.insert(digest, ()).await;
+            }
+        }
+        if self.epoch.load(Ordering::SeqCst) != epoch {
+            // A change came in between: what was read may be from before it.
+            self.known.invalidate(&digest).await;
         }
         Ok(found)
     }

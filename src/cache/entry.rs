@@ -18,6 +18,8 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
     /// The whole body.
     pub body: Bytes,
+    /// When it was computed, if that was done before, by another node.
+    pub stored_at: Option<DateTime<Utc>>,
 }
 
 /// An answer as it is kept.
@@ -38,6 +40,8 @@ pub struct Entry {
     ready: HeaderMap,
     pub(super) generation: Generation,
     pub(super) sequence: u64,
+    /// Whether another node computed it.
+    pub(super) shared: bool,
 }
 
 /// How an answer was come by.
@@ -104,10 +108,13 @@ impl Entry {
         generation: Generation,
         sequence: u64,
     ) -> Self {
-        let Answer { status, headers, body } = answer;
+        let Answer { status, headers, body, stored_at: earlier } = answer;
         let etag = etag(&body);
         let ready = ready(&headers, &etag);
-        Self { status, headers, body, etag, stored_at, ttl, ready, generation, sequence }
+        let shared = earlier.is_some();
+        // The other node's clock may be a little ahead of ours.
+        let stored_at = earlier.map_or(stored_at, |earlier| earlier.min(stored_at));
+        Self { status, headers, body, etag, stored_at, ttl, ready, generation, sequence, shared }
     }
 
     /// The headers to give back, the entity tag among them, with room for what an answer carries besides.

@@ -42,4 +42,9 @@ impl Generations {
     pub(super) fn renew(&self, instance: i64, resource: Option<&str>) {
         self.numbers.insert((instance, resource.map(Arc::from)), self.next());
     }
+
+    /// Begins new generations of everything.
+    pub(super) fn renew_all(&self) {
+        self.numbers.invalidate_all();
+    }
 }

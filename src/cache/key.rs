@@ -15,6 +15,8 @@ struct Parts {
     operation: Box<str>,
     query: Box<str>,
     accept: Box<str>,
+    /// The instance's version and the resource's generation, where several nodes agree about them.
+    agreed: Option<(i64, i64)>,
 }
 
 impl CacheKey {
@@ -30,7 +32,31 @@ impl CacheKey {
             operation: operation.into(),
             query: query.into(),
             accept: accept.into(),
+            agreed: None,
         }))
+    }
+
+    /// The same question at this version of the instance and generation of the resource, about which all nodes agree.
+    pub fn agreed(self, version: i64, generation: i64) -> Self {
+        let Parts { instance, resource, operation, query, accept, .. } = &*self.0;
+        Self(Arc::new(Parts {
+            instance: *instance,
+            resource: Arc::clone(resource),
+            operation: operation.clone(),
+            query: query.clone(),
+            accept: accept.clone(),
+            agreed: Some((version, generation)),
+        }))
+    }
+
+    /// One text per key: every part with its length before it.
+    pub(super) fn canonical(&self) -> String {
+        let Parts { instance, resource, operation, query, accept, agreed } = &*self.0;
+        let mut text = format!("{instance} {agreed:?}");
+        for part in [&**resource, &**operation, &**query, &**accept] {
+            text.extend([" ", &part.len().to_string(), " ", part]);
+        }
+        text
     }
 
     /// The instance the entry belongs to.

@@ -59,7 +59,7 @@ struct Create {
 pub(super) fn run(arguments: &Arguments, sources: Sources) -> Result<ExitCode, Failure> {
     let Command::Create(create) = &arguments.command;
     let config = load(&sources.with_flag("--data", "store", "data_dir", create.data.clone()))?;
-    let settings = store::Settings { data_dir: config.store.data_dir, master_key_file: config.store.master_key_file };
+    let settings = store::Settings::from(&config.store);
     let new = NewAccount {
         organization: create.organization.clone(),
         email: create.email.clone(),

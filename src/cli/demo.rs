@@ -65,7 +65,10 @@ pub(super) fn run(arguments: &Arguments, sources: Sources) -> Result<ExitCode, F
         .with_flag("--listen", "server", "listen", arguments.listen.clone())
         .with_flag("--data", "store", "data_dir", data)
         // Several demos may run beside each other.
-        .with_flag("demo", "metrics", "listen", Some("127.0.0.1:0".to_owned()));
+        .with_flag("demo", "metrics", "listen", Some("127.0.0.1:0".to_owned()))
+        // A database that serves others is nothing to play with.
+        .with_flag("demo", "store", "database_url", Some(String::new()))
+        .with_flag("demo", "cache", "redis_url", Some(String::new()));
     let config = load(&sources)?;
     start_logs(&config.log, Output::Stderr)?;
     let runtime = runtime()?;

@@ -9,6 +9,8 @@ use tracing_subscriber::filter::Targets;
 use super::{Config, Invalid, Override, Problem, Sources};
 
 const PREFIX: &str = "HUBGATE_";
+/// What platforms call the setting `store.database_url`.
+const DATABASE_URL: &str = "DATABASE_URL";
 const ELEMENTS: &str = "elements";
 const SECTIONS: [&str; 11] =
     ["server", "metrics", "log", "store", "catalog", "egress", "cache", "limits", "links", "grants", ELEMENTS];
@@ -17,6 +19,13 @@ pub(super) fn load(sources: &Sources) -> Result<Config, Invalid> {
     let mut layers = Layers::default();
     if let Some(path) = &sources.file {
         layers.file(path);
+    }
+    // The usual name first, so that our own wins over it.
+    if let Some((_, value)) = sources.environment.iter().find(|(name, _)| name == DATABASE_URL) {
+        match value.to_str() {
+            Some(value) => layers.set(DATABASE_URL, "store", "database_url", &[Value::String(value.to_owned())]),
+            None => layers.complain(DATABASE_URL, "is not UTF-8"),
+        }
     }
     for (name, value) in &sources.environment {
         let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
@@ -149,6 +158,7 @@ impl Layers {
             ("limits.instance_concurrency", config.limits.instance_concurrency as u64),
             ("limits.origin_concurrency", config.limits.origin_concurrency as u64),
             ("limits.max_response_bytes", config.limits.max_response_bytes as u64),
+            ("store.max_connections", u64::from(config.store.max_connections)),
             ("links.ttl_s", config.links.ttl_s),
             ("grants.wait_s", config.grants.wait_s),
             ("grants.token_timeout_s", config.grants.token_timeout_s),
@@ -157,6 +167,15 @@ impl Layers {
             if value == 0 {
                 self.complain(key, "must be at least 1");
             }
+        }
+        if config.store.database_url.is_some() && config.store.master_key_file.is_none() {
+            let remedy = "must be set with store.database_url: all nodes need the same master key. Name a file; the first \
+                          start makes it, and every other node needs a copy of it";
+            self.complain("store.master_key_file", remedy);
+        }
+        if config.cache.redis_url.is_some() && config.store.database_url.is_none() {
+            let remedy = "is for several nodes, which need store.database_url as well; one node caches in memory";
+            self.complain("cache.redis_url", remedy);
         }
         if config.grants.lease_s <= config.grants.token_timeout_s.saturating_mul(2) {
             self.complain("grants.lease_s", "must be more than twice grants.token_timeout_s");

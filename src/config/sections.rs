@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, de};
 use url::Url;
 
@@ -139,13 +140,20 @@ impl Default for Log {
 pub struct Store {
     /// The data directory, made on first start. Default `hubgate-data`.
     pub data_dir: PathBuf,
-    /// The file with the master key, made (mode 0600) on first start. Default: `master.key` in the data directory.
+    /// The file with the master key, made (mode 0600) on first start. Default: `master.key` in the data directory; with
+    /// `database_url` it must be named, and be the same on all nodes.
     pub master_key_file: Option<PathBuf>,
+    /// A PostgreSQL database (`postgres://user:password@host/name?sslmode=require`) that any number of nodes share; the
+    /// variable `DATABASE_URL` sets it, too. Default: an SQLite database in the data directory.
+    #[serde(deserialize_with = "database_url")]
+    pub database_url: Option<SecretString>,
+    /// The most connections of this node to PostgreSQL. Default 10.
+    pub max_connections: u32,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { data_dir: PathBuf::from("hubgate-data"), master_key_file: None }
+        Self { data_dir: PathBuf::from("hubgate-data"), master_key_file: None, database_url: None, max_connections: 10 }
     }
 }
 
@@ -184,11 +192,14 @@ pub struct Cache {
     pub max_bytes: u64,
     /// The largest body that is kept, in bytes. Default 1 MiB.
     pub max_entry_bytes: usize,
+    /// A Redis (`redis://:password@host:6379/0`, `rediss://` with TLS) in which nodes share answers, sealed. Default: none.
+    #[serde(deserialize_with = "redis_url")]
+    pub redis_url: Option<SecretString>,
 }
 
 impl Default for Cache {
     fn default() -> Self {
-        Self { max_bytes: 64 * 1024 * 1024, max_entry_bytes: 1024 * 1024 }
+        Self { max_bytes: 64 * 1024 * 1024, max_entry_bytes: 1024 * 1024, redis_url: None }
     }
 }
 
@@ -300,4 +311,33 @@ fn optional_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url
         "" => Ok(None),
         text => Url::parse(text).map(Some).map_err(|error| de::Error::custom(format_args!("{text:?}: {error}"))),
     }
+}
+
+/// A URL with one of these schemes and a host. It can hold a password, so no message repeats it.
+fn service_url<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    schemes: &[&str],
+    example: &str,
+) -> Result<Option<SecretString>, D::Error> {
+    let text = SecretString::from(String::deserialize(deserializer)?);
+    let given = text.expose_secret().trim();
+    if given.is_empty() {
+        return Ok(None);
+    }
+    match Url::parse(given) {
+        Ok(url) if schemes.contains(&url.scheme()) => Ok(Some(SecretString::from(given))),
+        Ok(_) => Err(de::Error::custom(format_args!(
+            "the URL must begin with {}://; write {example}",
+            schemes.join(":// or ")
+        ))),
+        Err(error) => Err(de::Error::custom(format_args!("no URL ({error}); write {example}"))),
+    }
+}
+
+fn database_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
+    service_url(deserializer, &["postgres", "postgresql"], "postgres://user:password@host/database")
+}
+
+fn redis_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
+    service_url(deserializer, &["redis", "rediss"], "redis://:password@host:6379/0")
 }

@@ -2,13 +2,15 @@
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
+use chrono::TimeDelta;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use serde_json::Value;
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 use super::{
     Gateway,
-    call::{Answer, AnswerBody, Call, Resolved, put},
+    call::{Answer, AnswerBody, Call, Head, Resolved, put},
     connect::Probe,
 };
 use crate::{
@@ -17,6 +19,7 @@ use crate::{
     error::{Error, Result},
     mapping::{Root, Scope},
     provider::{Connection, Engine},
+    store::Store,
 };
 
 /// Proves credentials, and forgets what is remembered of an instance when it changes.
@@ -35,8 +38,55 @@ impl Probe for Memory {
     }
 
     fn forget(&self, instance_id: i64) {
+        self.forget_one(instance_id);
+    }
+}
+
+impl Memory {
+    /// Forgets what is remembered of an instance.
+    pub fn forget_one(&self, instance_id: i64) {
         self.engine.forget(instance_id);
         self.cache.forget(instance_id);
+    }
+
+    /// Forgets what is remembered of all instances.
+    pub fn forget_all(&self) {
+        self.engine.forget_all();
+        self.cache.forget_all();
+    }
+}
+
+/// After a change of an instance other nodes may not know of it for so long, a difference of clocks included: one that
+/// does not know that answers are cached announces no writes.
+const SETTLED: TimeDelta = TimeDelta::seconds(3);
+/// How much longer than its deadline a write may take at most, until it is noticed.
+const WRITE_SLACK: Duration = Duration::from_secs(5);
+/// Tries to tell that a write is over. If none gets through, the announcement runs out by itself.
+const END_TRIES: u32 = 5;
+
+/// A write that other nodes were told of; they are told of its end when this is dropped.
+struct Announced {
+    store: Arc<dyn Store>,
+    tracker: TaskTracker,
+    instance_id: i64,
+    resource: String,
+}
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        let (store, id, resource) = (Arc::clone(&self.store), self.instance_id, std::mem::take(&mut self.resource));
+        self.tracker.spawn(async move {
+            let Some(shared) = store.generations() else { return };
+            for tried in 1..=END_TRIES {
+                match shared.end_write(id, &resource).await {
+                    Ok(()) => return,
+                    Err(error) => {
+                        tracing::warn!(instance.id = id, tried, ?error, "the end of a write is not noted yet");
+                    }
+                }
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        });
     }
 }
 
@@ -55,7 +105,9 @@ impl Gateway {
         if !instance.caching_enabled || instance.cache_ttl_s == 0 || !lasting {
             return Box::pin(self.carry_out(call, resolved, operation, connection)).await;
         }
-        let key = key(&call, resolved, &operation);
+        let Some(key) = self.agreed_key(&call.head, resolved, &operation).await? else {
+            return Box::pin(self.carry_out(call, resolved, operation, connection)).await;
+        };
         let wishes = Directives::parse(
             texts(&call.head.headers, &header::CACHE_CONTROL).chain(texts(&call.head.headers, &header::PRAGMA)),
         );
@@ -90,6 +142,31 @@ impl Gateway {
         Ok(Answer { status, headers, body: AnswerBody::Json(found.entry.body.clone()) })
     }
 
+    /// The key of a read, in the generation that all nodes agree about; `None` while nothing may be kept or given out.
+    async fn agreed_key(&self, head: &Head, resolved: &Resolved, operation: &Operation) -> Result<Option<CacheKey>> {
+        let (instance, key) = (&head.instance, key(head, resolved, operation));
+        let Some(shared) = self.store.generations() else { return Ok(Some(key)) };
+        if self.clock.now() - instance.updated_at < SETTLED {
+            return Ok(None);
+        }
+        let generation = shared.generation(instance.id, &touched(resolved, operation)).await?;
+        Ok(generation.map(|generation| key.agreed(instance.version, generation)))
+    }
+
+    /// Tells other nodes that a write begins, where they may hold answers that it makes stale.
+    async fn announce(&self, head: &Head, resource: &str) -> Result<Option<Announced>> {
+        let (instance, deadline) = (&head.instance, head.deadline);
+        let Some(shared) = self.store.generations().filter(|_| instance.caching_enabled) else { return Ok(None) };
+        let longest = deadline.saturating_duration_since(Instant::now()) + WRITE_SLACK;
+        shared.begin_write(instance.id, resource, longest).await?;
+        Ok(Some(Announced {
+            store: Arc::clone(&self.store),
+            tracker: self.tracker.clone(),
+            instance_id: instance.id,
+            resource: resource.to_owned(),
+        }))
+    }
+
     /// Carries out a write; what it may have changed is not answered from the cache afterwards, also when it failed.
     pub(super) async fn write_past_cache(
         &self,
@@ -98,7 +175,9 @@ impl Gateway {
         operation: Arc<Operation>,
         connection: Arc<Connection>,
     ) -> Result<Answer> {
-        let _writing = self.cache.writing(call.head.instance.id, [touched(resolved, &operation)]);
+        let resource = touched(resolved, &operation);
+        let _announced = self.announce(&call.head, &resource).await?;
+        let _writing = self.cache.writing(call.head.instance.id, [resource]);
         Box::pin(self.carry_out(call, resolved, operation, connection)).await
     }
 }
@@ -119,12 +198,11 @@ fn kept(answer: Answer) -> Result<cache::Answer> {
         AnswerBody::Empty => bytes::Bytes::new(),
         AnswerBody::Stream(_) => return Err(Error::internal("a streamed answer cannot be kept")),
     };
-    Ok(cache::Answer { status: answer.status.as_u16(), headers, body })
+    Ok(cache::Answer { status: answer.status.as_u16(), headers, body, stored_at: None })
 }
 
 /// The key of a read: instance, what it reads, the operation, and everything of the request that can change the answer.
-fn key(call: &Call, resolved: &Resolved, operation: &Operation) -> CacheKey {
-    let head = &call.head;
+fn key(head: &Head, resolved: &Resolved, operation: &Operation) -> CacheKey {
     let mut query: Vec<(&str, &str)> = head.query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     for parameter in &resolved.operation.parameters {
         if parameter.location == Location::Header

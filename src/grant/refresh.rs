@@ -1,13 +1,16 @@
 //! The refresh protocol, R2 to R6; runs in a task of its own.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Access, Cached, Inner, Want, busy, flight::Outcome, oauth::OAuth2, outage, step::Step, step::Verdict, timing,
+    Access, Cached, Inner, Seen, Want, busy, flight::Outcome, oauth::OAuth2, outage, step::Step, step::Verdict, timing,
     token, token::Failure,
 };
 use crate::{
@@ -61,6 +64,7 @@ impl Inner {
     }
 
     async fn turn(&self, id: i64, want: Want, oauth: &OAuth2, charged: &mut bool) -> Result<Turn, Crashed> {
+        let seen = self.seen();
         let row = match self.store.grant(id).await {
             Ok(Some(row)) => row,
             Ok(None) => return done(Err(reauth("There are no OAuth tokens for this instance"))),
@@ -68,14 +72,14 @@ impl Inner {
         };
         let now = self.clock.now();
         if row.state == GrantState::ReauthRequired {
-            self.cache.invalidate(&id);
+            self.forget(id);
             return done(Err(reauth(dead_text(row.reauth_reason.as_deref()))));
         }
         let access = row.access.as_ref().map(|token| access(&row, token));
         let forced = matches!(want, Want::Newer(seen) if row.generation <= seen);
         let due_at = timing::due_at(&row, &self.settings);
         if let Some(access) = access.as_ref().filter(|_| !forced && now < due_at) {
-            return done(Ok(self.publish(id, access, due_at)));
+            return done(Ok(self.publish(id, access, due_at, seen)));
         }
         // What is left to those who come for a token that is due, but works.
         let old = access.clone().filter(|access| !forced && timing::works(access.expires_at, now));
@@ -83,7 +87,7 @@ impl Inner {
         let means = match row.refresh.as_ref() {
             Some(refresh) => Means::Refresh(refresh),
             None if oauth.keys_form().is_some() => Means::Keys,
-            None => return self.without_refresh_token(&row, old, forced).await,
+            None => return self.without_refresh_token(&row, old, forced, seen).await,
         };
         if forced && !*charged {
             *charged = true;
@@ -92,16 +96,16 @@ impl Inner {
             }
         }
         if let Some(error) = self.breakers.check(oauth, now) {
-            return done(self.fall_back(id, old, now + POLL, error));
+            return done(self.fall_back(id, old, now + POLL, error, seen));
         }
         if let Some(next) = row.next_attempt_at.filter(|next| now < *next) {
             let left = (next - now).to_std().unwrap_or_default();
             let error = outage(Kind::ProviderUnreachable, None, Some(left));
-            return done(self.fall_back(id, old, next, error));
+            return done(self.fall_back(id, old, next, error, seen));
         }
         if row.lease_until.is_some_and(|until| now <= until) {
             return match old {
-                Some(old) => done(Ok(self.publish(id, &old, now + TimeDelta::seconds(1)))),
+                Some(old) => done(Ok(self.publish(id, &old, now + TimeDelta::seconds(1), seen))),
                 None => Ok(Turn::Again),
             };
         }
@@ -109,9 +113,9 @@ impl Inner {
         self.step(Step::BeforeIntent)?;
         let lease = self.store.begin_refresh(id, row.generation, &self.owner, self.settings.lease).await;
         match lease {
-            Ok(Some(lease)) => self.spend(&row, means, lease, old, oauth).await,
+            Ok(Some(lease)) => self.spend(&row, means, lease, old.map(|old| (old, seen)), oauth).await,
             Ok(None) => Ok(Turn::Again),
-            Err(error) => done(self.fall_back(id, old, now + TimeDelta::seconds(1), error)),
+            Err(error) => done(self.fall_back(id, old, now + TimeDelta::seconds(1), error, seen)),
         }
     }
 
@@ -121,10 +125,11 @@ impl Inner {
         row: &GrantRecord,
         old: Option<Access>,
         forced: bool,
+        seen: Seen,
     ) -> Result<Turn, Crashed> {
         let (id, now) = (row.instance_id, self.clock.now());
         if let Some(old) = old {
-            return done(Ok(self.publish(id, &old, old.expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC))));
+            return done(Ok(self.publish(id, &old, old.expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC), seen)));
         }
         if forced && row.access.is_some() && timing::works(row.expires_at, now) {
             return done(Err(reauth("The provider refuses the access token, and there is no refresh token")));
@@ -145,7 +150,7 @@ impl Inner {
         row: &GrantRecord,
         means: Means<'_>,
         lease: Lease,
-        old: Option<Access>,
+        old: Option<(Access, Seen)>,
         oauth: &OAuth2,
     ) -> Result<Turn, Crashed> {
         let (id, mut uncertain) = (row.instance_id, lease.uncertain);
@@ -204,7 +209,8 @@ impl Inner {
             // The lease runs out by itself.
             Err(failed) => tracing::error!(instance.id = id, error = ?failed, "a failed refresh could not be noted"),
         }
-        done(self.fall_back(id, old, next.unwrap_or(now + TimeDelta::seconds(1)), error))
+        let Some((old, seen)) = old else { return done(Err(error)) };
+        done(self.fall_back(id, Some(old), next.unwrap_or(now + TimeDelta::seconds(1)), error, seen))
     }
 
     async fn call(&self, means: Means<'_>, oauth: &OAuth2) -> Result<token::Answer, Failure> {
@@ -223,10 +229,11 @@ impl Inner {
     async fn commit(&self, row: &GrantRecord, lease: Lease, answer: &token::Answer) -> Result<Turn, Crashed> {
         let (id, until) = (row.instance_id, Instant::now() + STORE_FOR);
         let mut pause = POLL;
-        loop {
+        let seen = loop {
             let (grant, capture) = (answer.grant(), answer.capture.clone());
+            let seen = self.seen();
             match self.store.commit_refresh(id, lease.epoch, row.generation, grant, capture).await {
-                Ok(true) => break,
+                Ok(true) => break seen,
                 Ok(false) => return Ok(Turn::Again),
                 Err(error) if Instant::now() < until => {
                     tracing::error!(instance.id = id, ?error, "a refreshed grant could not be stored yet");
@@ -235,7 +242,7 @@ impl Inner {
                 }
                 Err(error) => return done(Err(error)),
             }
-        }
+        };
         self.step(Step::AfterCommit)?;
         tracing::debug!(instance.id = id, generation = row.generation + 1, "refreshed");
         count("ok");
@@ -245,7 +252,7 @@ impl Inner {
             obtained_at: self.clock.now(),
             ..row.clone()
         };
-        let access = self.publish(id, &access(&fresh, &answer.access), timing::due_at(&fresh, &self.settings));
+        let access = self.publish(id, &access(&fresh, &answer.access), timing::due_at(&fresh, &self.settings), seen);
         if !answer.capture.is_empty()
             && let Some(listener) = self.listener.get()
         {
@@ -255,26 +262,44 @@ impl Inner {
     }
 
     /// The old token while it works, until the next try; otherwise the error.
-    fn fall_back(&self, id: i64, old: Option<Access>, next: DateTime<Utc>, error: Error) -> Result<Access> {
+    fn fall_back(&self, id: i64, old: Option<Access>, next: DateTime<Utc>, error: Error, seen: Seen) -> Result<Access> {
         let Some(old) = old else { return Err(error) };
         tracing::debug!(instance.id = id, ?error, "the old access token is used");
         let until = old.expires_at.map_or(next, |expires_at| next.min(expires_at));
-        Ok(self.publish(id, &old, until))
+        Ok(self.publish(id, &old, until, seen))
     }
 
     /// R5: a later generation is never replaced by an earlier one.
-    fn publish(&self, id: i64, access: &Access, refresh_at: DateTime<Utc>) -> Access {
-        let cached = Cached { access: access.clone(), refresh_at };
+    fn publish(&self, id: i64, access: &Access, refresh_at: DateTime<Utc>, seen: Seen) -> Access {
+        let cached = Cached { access: access.clone(), refresh_at, read_at: seen.at };
         self.cache.entry(id).and_upsert_with(|known| match known.map(moka::Entry::into_value) {
             Some(known) if known.access.generation > access.generation => known,
             _ => cached,
         });
+        if self.epoch.load(Ordering::SeqCst) != seen.epoch {
+            // Something was forgotten since the row was read, perhaps for its sake.
+            self.cache.invalidate(&id);
+        }
         access.clone()
+    }
+
+    /// The token in memory, if the store still believes it.
+    pub(super) fn known(&self, id: i64) -> Option<Cached> {
+        self.cache.get(&id).filter(|cached| self.store.believes(cached.read_at))
+    }
+
+    pub(super) fn forget(&self, id: i64) {
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        self.cache.invalidate(&id);
+    }
+
+    fn seen(&self) -> Seen {
+        Seen { at: Instant::now(), epoch: self.epoch.load(Ordering::SeqCst) }
     }
 
     /// The instance is not valid any more.
     fn changed(&self, id: i64) {
-        self.cache.invalidate(&id);
+        self.forget(id);
         if let Some(listener) = self.listener.get() {
             listener(id);
         }

@@ -5,12 +5,13 @@
 //! tokens are remembered for a while in a third, bounded map, and no more than [`LOOKUPS`] look-ups reach the store at a
 //! time, so that a flood of guesses costs memory and store a constant.
 //!
-//! Invariant: a caller that starts after `forget(id)` returned never sees a record read before it.
+//! Invariant: a caller that starts after `forget(id)` returned never sees a record read before it. A record that the store
+//! no longer [believes](Store::believes) is read anew, so that what other nodes changed holds here within a second.
 
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -18,7 +19,7 @@ use std::{
 
 use moka::future::Cache;
 use secrecy::ExposeSecret;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
     error::{Error, Kind, Result},
@@ -33,14 +34,17 @@ const TOKENS: u64 = 100_000;
 const UNKNOWN: u64 = 10_000;
 /// Look-ups in the store at a time.
 pub const LOOKUPS: usize = 16;
-/// How long a record is believed without asking the store, for changes made by other nodes.
+/// How long a record is believed without asking the store, also while it hears of all changes.
 const BELIEVED: Duration = Duration::from_secs(30);
 /// How long an unknown token is taken to be unknown still.
-const UNKNOWN_FOR: Duration = Duration::from_secs(30);
+const UNKNOWN_FOR: Duration = Duration::from_secs(1);
 /// No token is longer; anything longer is not looked up.
 const LONGEST_TOKEN: usize = 512;
 
 type Digest = [u8; 32];
+
+/// Called with the instance that turned out to have changed.
+type Listener = Box<dyn Fn(i64) + Send + Sync>;
 
 /// Instances by token and by id, in memory first.
 pub struct Directory {
@@ -51,12 +55,15 @@ pub struct Directory {
     lookups: Semaphore,
     /// Grows with every [`Directory::forget`]; tells records read before one from records read after it.
     epoch: AtomicU64,
+    listener: OnceLock<Listener>,
 }
 
 #[derive(Clone)]
 struct Entry {
     record: Arc<InstanceRecord>,
     epoch: u64,
+    /// When its reading began.
+    read_at: Instant,
 }
 
 /// Why a look-up gave no record; shared by all who waited for it.
@@ -76,6 +83,16 @@ impl Directory {
             unknown: Cache::builder().max_capacity(UNKNOWN).time_to_live(UNKNOWN_FOR).build(),
             lookups: Semaphore::new(LOOKUPS),
             epoch: AtomicU64::new(0),
+            listener: OnceLock::new(),
+        }
+    }
+
+    /// Sets who is told when a record that was read anew turns out to have been changed, or deleted, by somebody else.
+    ///
+    /// Only the first call counts.
+    pub fn on_change(&self, listener: impl Fn(i64) + Send + Sync + 'static) {
+        if self.listener.set(Box::new(listener)).is_err() {
+            tracing::warn!("a second listener for changed instances is ignored");
         }
     }
 
@@ -114,33 +131,56 @@ impl Directory {
     /// # Errors
     /// Those of [`Instances::instance`](crate::store::Instances::instance).
     pub async fn by_id(&self, id: i64) -> Result<Option<Arc<InstanceRecord>>> {
-        let seen = self.epoch.load(Ordering::SeqCst);
-        if let Some(entry) = self.records.get(&id).await {
-            return Ok(Some(entry.record));
+        let (came, seen) = (Instant::now(), self.epoch.load(Ordering::SeqCst));
+        let known = self.records.get(&id).await;
+        if let Some(entry) = &known {
+            if self.store.believes(entry.read_at) {
+                return Ok(Some(Arc::clone(&entry.record)));
+            }
+            self.records.invalidate(&id).await;
         }
-        loop {
-            let loaded = self.records.try_get_with(id, self.load(id)).await;
-            match loaded {
-                // Somebody else's read, begun before a change that was over when we came.
-                Ok(entry) if entry.epoch < seen => self.records.invalidate(&id).await,
+        let found = loop {
+            match self.records.try_get_with(id, self.load(id)).await {
+                // Somebody else's read: begun before a change that was over when we came, or too long ago.
+                Ok(entry) if entry.epoch < seen || (entry.read_at < came && !self.store.believes(entry.read_at)) => {
+                    self.records.invalidate(&id).await;
+                }
                 Ok(entry) => {
                     self.drop_if_overtaken(id, entry.epoch).await;
-                    return Ok(Some(entry.record));
+                    break Some(entry.record);
                 }
-                Err(miss) => {
-                    return match &*miss {
-                        Miss::Unknown => Ok(None),
-                        Miss::Failed(error) => Err(again(error)),
-                    };
-                }
+                Err(miss) => match &*miss {
+                    Miss::Unknown => break None,
+                    Miss::Failed(error) => return Err(again(error)),
+                },
             }
+        };
+        if let (Some(old), Some(listener)) = (known, self.listener.get())
+            && found.as_ref().is_none_or(|new| new.version != old.record.version)
+        {
+            listener(id);
         }
+        Ok(found)
     }
 
     /// Makes the next caller read the instance from the store; call it after every change.
     pub async fn forget(&self, id: i64) {
         self.epoch.fetch_add(1, Ordering::SeqCst);
         self.records.invalidate(&id).await;
+    }
+
+    /// [`forget`](Self::forget), unless the record in memory is of `version` or later.
+    pub async fn forget_before(&self, id: i64, version: i64) {
+        if self.records.get(&id).await.is_none_or(|entry| entry.record.version < version) {
+            self.forget(id).await;
+        }
+    }
+
+    /// Makes every next caller read the store: nobody knows what has changed.
+    pub fn forget_all(&self) {
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        self.records.invalidate_all();
+        self.unknown.invalidate_all();
     }
 
     /// Takes up a new instance, in case its token was asked for before it was there.
@@ -151,9 +191,9 @@ impl Directory {
 
     async fn load(&self, id: i64) -> Result<Entry, Miss> {
         let _permit = self.lookups.acquire().await;
-        let epoch = self.epoch.load(Ordering::SeqCst);
+        let (read_at, epoch) = (Instant::now(), self.epoch.load(Ordering::SeqCst));
         match self.store.instance(id).await {
-            Ok(Some(record)) => Ok(Entry { record: Arc::new(record), epoch }),
+            Ok(Some(record)) => Ok(Entry { record: Arc::new(record), epoch, read_at }),
             Ok(None) => Err(Miss::Unknown),
             Err(error) => Err(Miss::Failed(error)),
         }
@@ -161,11 +201,11 @@ impl Directory {
 
     async fn look_up(&self, token: &str) -> Result<i64, Miss> {
         let _permit = self.lookups.acquire().await;
-        let epoch = self.epoch.load(Ordering::SeqCst);
+        let (read_at, epoch) = (Instant::now(), self.epoch.load(Ordering::SeqCst));
         match self.store.instance_by_token(token).await {
             Ok(Some(record)) => {
                 let id = record.id;
-                self.records.insert(id, Entry { record: Arc::new(record), epoch }).await;
+                self.records.insert(id, Entry { record: Arc::new(record), epoch, read_at }).await;
                 self.drop_if_overtaken(id, epoch).await;
                 Ok(id)
             }
@@ -199,7 +239,11 @@ fn again(error: &Error) -> Error {
         Kind::Internal => "Internal server error",
         _ => error.public(),
     };
-    Error::new(error.kind(), text).with_source(format!("{error:?}"))
+    let shared = Error::new(error.kind(), text).with_source(format!("{error:?}"));
+    match error.retry_after() {
+        Some(after) => shared.with_retry_after(after),
+        None => shared,
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sqlx::{error::DatabaseError, postgres::PgDatabaseError};
+
 use crate::error::{Error as Public, Kind};
 
 /// A fault of the store, the private cause of a public error.
@@ -38,13 +40,19 @@ impl From<Error> for Public {
     fn from(error: Error) -> Self {
         let Error::Database(cause) = &error else { return Self::internal(error) };
         match cause {
-            sqlx::Error::Database(database) if database.is_unique_violation() => {
-                Self::new(Kind::Conflict, "It exists already").with_source(error)
-            }
-            sqlx::Error::Database(database) if transient(database.code().as_deref()) => unavailable(error),
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => {
-                unavailable(error)
-            }
+            sqlx::Error::Database(database) => match Fault::of(database.as_ref()) {
+                Fault::Taken => Self::new(Kind::Conflict, "It exists already").with_source(error),
+                Fault::Refused(text) => Self::bad_request(text).with_source(error),
+                Fault::Passing => unavailable(error),
+                Fault::Ours => Self::internal(error),
+            },
+            sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            // A conversation that broke off: a peer that closes in its midst is told of as an unexpected answer.
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::WorkerCrashed => unavailable(error),
             _ => Self::internal(error),
         }
     }
@@ -56,8 +64,46 @@ fn unavailable(error: Error) -> Public {
         .with_source(error)
 }
 
-/// Whether an (extended) SQLite result code may pass by itself: BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN.
-fn transient(code: Option<&str>) -> bool {
-    let code = code.and_then(|code| code.parse::<u32>().ok()).unwrap_or_default();
-    matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14)
+/// Whose fault it is what the database answered.
+enum Fault {
+    /// Something that must be unique is taken.
+    Taken,
+    /// The caller's: this cannot be stored.
+    Refused(&'static str),
+    /// Nobody's: it may pass by itself.
+    Passing,
+    /// A bug of ours.
+    Ours,
+}
+
+impl Fault {
+    fn of(error: &dyn DatabaseError) -> Self {
+        if error.is_unique_violation() {
+            return Self::Taken;
+        }
+        let code = error.code().unwrap_or_default();
+        if error.try_downcast_ref::<PgDatabaseError>().is_some() {
+            Self::of_postgres(&code)
+        } else {
+            Self::of_sqlite(&code)
+        }
+    }
+
+    /// By the SQLSTATE, the first two digits of which are its class.
+    fn of_postgres(code: &str) -> Self {
+        match (code.get(..2).unwrap_or_default(), code) {
+            (_, "22021") => Self::Refused("A text holds a character that cannot be stored (U+0000)"),
+            (_, "54000") => Self::Refused("A tag or an address is too long to be stored"),
+            // Connection, rollback (deadlock), resources, lock, operator (shutdown, time limit), system; a standby
+            // takes no writes, and a role or database can be gone for the time of a failover.
+            ("08" | "28" | "3D" | "40" | "53" | "55" | "57" | "58", _) | (_, "25006") => Self::Passing,
+            _ => Self::Ours,
+        }
+    }
+
+    /// By the (extended) result code: BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN.
+    fn of_sqlite(code: &str) -> Self {
+        let code: u32 = code.parse().unwrap_or_default();
+        if matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14) { Self::Passing } else { Self::Ours }
+    }
 }

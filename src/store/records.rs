@@ -6,6 +6,13 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
+use super::error::{Error, Result};
+
+/// The moment that is stored as so many milliseconds since 1970.
+pub(super) fn time(millis: i64) -> Result<DateTime<Utc>> {
+    DateTime::from_timestamp_millis(millis).ok_or(Error::Corrupt { what: "time" })
+}
+
 /// A customer of this installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Organization {

@@ -125,6 +125,16 @@ impl Sealer {
             .unwrap_or_default()
     }
 
+    /// Seals bytes that leave this installation for a while, good for one purpose.
+    pub fn seal_bytes(&self, purpose: &str, plaintext: &[u8]) -> Option<Vec<u8>> {
+        seal(&self.0.token, &token_associated(purpose), plaintext).ok()
+    }
+
+    /// Opens bytes sealed by [`seal_bytes`](Self::seal_bytes) for the same purpose.
+    pub fn open_bytes(&self, purpose: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        open(&self.0.token, &token_associated(purpose), sealed)
+    }
+
     /// Reads a token made by [`seal_token`](Self::seal_token) for the same purpose.
     pub fn open_token(&self, purpose: &str, token: &str) -> Option<Vec<u8>> {
         let sealed = URL_SAFE_NO_PAD.decode(token).ok()?;

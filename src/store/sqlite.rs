@@ -1,7 +1,6 @@
 //! The embedded store: one SQLite file in WAL mode, one writing connection, a few reading ones.
 //!
-//! The SQL is kept portable (`$1` binds, `RETURNING`, no SQLite-only functions), so that another database can stand
-//! behind the same traits; what is SQLite's own is in this file.
+//! What is SQLite's own is in this file; the statements are shared, see `sql/`.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -11,25 +10,48 @@ use std::{
 };
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use sqlx::{
-    ConnectOptions as _, Row as _, Sqlite, SqlitePool, Transaction,
-    migrate::{MigrateError, Migrator},
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    ConnectOptions as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    migrate::Migrator,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 use tracing::log::LevelFilter;
 
 use super::{
     Settings, Store,
     error::{Error, Result},
-    key,
+    key, migration,
     seal::Sealer,
 };
 use crate::{clock::SharedClock, error::Result as PublicResult};
 
+/// The time of the database in SQL: there is no other clock than this process's.
+macro_rules! db_now {
+    () => {
+        "CAST(NULL AS BIGINT)"
+    };
+}
+
+/// What locks a row that is read; a transaction that writes has the whole database to itself.
+macro_rules! for_update {
+    () => {
+        ""
+    };
+}
+
+#[path = "sql/accounts.rs"]
 mod accounts;
+#[path = "sql/grants.rs"]
 mod grants;
+#[path = "sql/instances.rs"]
 mod instances;
+#[path = "sql/keys.rs"]
+mod keys;
+
+type Db = Sqlite;
+type DbConnection = SqliteConnection;
+type DbRow = SqliteRow;
+type DbStore = SqliteStore;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 
@@ -74,8 +96,12 @@ impl SqliteStore {
             .log_slow_statements(LevelFilter::Debug, Duration::from_secs(1));
         let pool = |connections: u32| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
         let write = pool(1).connect_with(options.clone()).await.map_err(failed)?;
-        MIGRATIONS.run(&write).await.map_err(|error| migration_refused(&path, error))?;
-        let sealer = unlock(settings, &write, &path, clock.now()).await?;
+        let shown = path.display().to_string();
+        MIGRATIONS.run(&write).await.map_err(|error| migration::refused(&MIGRATIONS, &shown, error))?;
+        let key_file = settings.master_key_file.clone().unwrap_or_else(|| dir.join(MASTER_KEY));
+        let mut tx = write.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let sealer = keys::unlock(&mut tx, &key_file, &shown, clock.now().timestamp_millis()).await?;
+        tx.commit().await.map_err(failed)?;
         let read = pool(READERS).connect_with(options.pragma("query_only", "ON")).await.map_err(failed)?;
         let lock_path = dir.join(LOCK);
         let lock = OpenOptions::new()
@@ -112,6 +138,10 @@ impl SqliteStore {
         Ok(self.write.begin_with("BEGIN IMMEDIATE").await?)
     }
 
+    fn reader(&self) -> &SqlitePool {
+        &self.read
+    }
+
     fn now(&self) -> i64 {
         self.clock.now().timestamp_millis()
     }
@@ -125,6 +155,10 @@ impl Store for SqliteStore {
         Ok(())
     }
 
+    fn schema(&self) -> i64 {
+        migration::newest(&MIGRATIONS)
+    }
+
     fn sealer(&self) -> &Sealer {
         &self.sealer
     }
@@ -136,69 +170,6 @@ impl Store for SqliteStore {
             tracing::warn!(%error, "the lock file could not be unlocked");
         }
     }
-}
-
-/// Loads or makes the master key and checks that it is the database's.
-async fn unlock(settings: &Settings, pool: &SqlitePool, path: &Path, now: DateTime<Utc>) -> PublicResult<Sealer> {
-    let file = settings.master_key_file.clone().unwrap_or_else(|| settings.data_dir.join(MASTER_KEY));
-    let known = known_keys(pool).await?;
-    let sealer = match key::load(&file)? {
-        Some(sealer) => sealer,
-        None if known.is_empty() => key::create(&file)?,
-        None => {
-            return Err(key::refuse(format!(
-                "The database {} exists, but its master key file {} is missing. Put it back from the backup: without \
-                 it nothing that is sealed in the database can be read",
-                path.display(),
-                file.display()
-            )));
-        }
-    };
-    if known.is_empty() {
-        sqlx::query(
-            "INSERT INTO master_key (key_id, check_value, created_at) VALUES ($1, $2, $3) ON CONFLICT (key_id) DO NOTHING",
-        )
-        .bind(sealer.key_id())
-        .bind(sealer.check_value().as_slice())
-        .bind(now.timestamp_millis())
-        .execute(pool)
-        .await
-        .map_err(Error::from)?;
-    }
-    // Read again: another process may have been first, with a key file of its own.
-    let matches = |(id, check): &(String, Vec<u8>)| id == sealer.key_id() && check == sealer.check_value();
-    if known_keys(pool).await?.iter().all(matches) {
-        return Ok(sealer);
-    }
-    Err(key::refuse(format!(
-        "The master key in {} is not the one that the database {} was made with. Use the key file that belongs to it; \
-         nothing was changed",
-        file.display(),
-        path.display()
-    )))
-}
-
-async fn known_keys(pool: &SqlitePool) -> Result<Vec<(String, Vec<u8>)>> {
-    let rows = sqlx::query("SELECT key_id, check_value FROM master_key").fetch_all(pool).await?;
-    rows.iter().map(|row| Ok((row.try_get("key_id")?, row.try_get("check_value")?))).collect()
-}
-
-fn migration_refused(path: &Path, error: MigrateError) -> crate::error::Error {
-    let path = path.display();
-    let newest = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
-    let text = match &error {
-        MigrateError::VersionMissing(version) => format!(
-            "The database {path} was made by a newer version of hubgate (schema {version}; this version knows schemas \
-             up to {newest}). Use that version, or a backup from before the upgrade"
-        ),
-        MigrateError::VersionMismatch(version) => {
-            format!(
-                "The database {path} has another schema {version} than this version of hubgate: it is not to be used"
-            )
-        }
-        _ => format!("The database {path} cannot be brought to schema {newest}"),
-    };
-    key::refuse(text).with_source(error)
 }
 
 fn make_dir(dir: &Path) -> std::io::Result<()> {
@@ -216,13 +187,11 @@ fn private_file(path: &Path) -> std::io::Result<()> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
 }
 
-fn time(millis: i64) -> Result<DateTime<Utc>> {
-    DateTime::from_timestamp_millis(millis).ok_or(Error::Corrupt { what: "time" })
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use sqlx::Row as _;
 
     use super::*;
     use crate::clock::SystemClock;

@@ -1,23 +1,23 @@
-//! Instances in SQLite.
+//! Instances.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
-use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{QueryBuilder, Row as _};
 use zeroize::Zeroizing;
 
 use super::{
-    SqliteStore,
-    accounts::{new_secret, text},
-    time,
+    Db, DbConnection, DbRow, DbStore,
+    accounts::{UNSEALED, new_secret, text},
 };
 use crate::{
     error::{Error as PublicError, Kind, Result as PublicResult},
     store::{
         InstanceChange, InstanceFilter, InstanceRecord, Instances, NewInstance,
         error::{Error, Result},
+        records::time,
         seal::{DataKey, Place, Sealer},
     },
 };
@@ -30,12 +30,12 @@ fn place(row: i64, column: &'static str) -> Place {
 }
 
 /// The data key of the instance in this row (columns `id`, `key_id`, `data_key`, `data_key_id`).
-pub(super) fn data_key(sealer: &Sealer, row: &SqliteRow, id: i64) -> Result<(DataKey, i64)> {
+pub(super) fn data_key(sealer: &Sealer, row: &DbRow, id: i64) -> Result<(DataKey, i64)> {
     let (key_id, wrapped): (String, Vec<u8>) = (row.try_get("key_id")?, row.try_get("data_key")?);
     Ok((sealer.data_key(place(id, "data_key"), &key_id, &wrapped)?, row.try_get("data_key_id")?))
 }
 
-fn record(sealer: &Sealer, row: &SqliteRow) -> Result<InstanceRecord> {
+fn record(sealer: &Sealer, row: &DbRow) -> Result<InstanceRecord> {
     let id = row.try_get("id")?;
     let (key, key_id) = data_key(sealer, row, id)?;
     let open = |column, sealed: Vec<u8>| key.open(place(id, column), key_id, &sealed);
@@ -99,7 +99,7 @@ fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-async fn put_tags(tx: &mut SqliteConnection, organization: i64, id: i64, tags: &[String]) -> Result<()> {
+async fn put_tags(tx: &mut DbConnection, organization: i64, id: i64, tags: &[String]) -> Result<()> {
     sqlx::query("DELETE FROM instance_tag WHERE instance_id = $1").bind(id).execute(&mut *tx).await?;
     for tag in tags {
         sqlx::query("INSERT INTO instance_tag (organization_id, tag, instance_id) VALUES ($1, $2, $3)")
@@ -112,7 +112,7 @@ async fn put_tags(tx: &mut SqliteConnection, organization: i64, id: i64, tags: &
     Ok(())
 }
 
-fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &InstanceFilter) {
+fn narrow(query: &mut QueryBuilder<Db>, filter: &InstanceFilter) {
     query.push(" FROM instance WHERE organization_id = ").push_bind(filter.organization_id);
     if let Some(user) = filter.user_id {
         query.push(" AND user_id = ").push_bind(user);
@@ -137,7 +137,7 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &InstanceFilter) {
     }
 }
 
-impl SqliteStore {
+impl DbStore {
     async fn insert(&self, new: NewInstance) -> Result<InstanceRecord> {
         let now = self.now();
         let token = match new.token {
@@ -162,10 +162,10 @@ impl SqliteStore {
         .bind(folded(&new.name, &new.element_key))
         .bind(to_json(&tags, "tags")?)
         .bind(to_json(&new.configuration, "configuration")?)
-        .bind([].as_slice())
+        .bind(UNSEALED)
         .bind(self.sealer.digest(TABLE, token.expose_secret()).as_slice())
-        .bind([].as_slice())
-        .bind([].as_slice())
+        .bind(UNSEALED)
+        .bind(UNSEALED)
         .bind(DataKey::FIRST)
         .bind(self.sealer.key_id())
         .bind(new.disabled)
@@ -211,31 +211,14 @@ impl SqliteStore {
             .ok_or_else(|| PublicError::not_found(format!("There is no instance {id}")))?;
         let (key, key_id) = data_key(&self.sealer, &row, id)?;
         let mut record = record(&self.sealer, &row)?;
+        let overtaken =
+            || PublicError::new(Kind::Conflict, format!("Instance {id} was changed by somebody else meanwhile"));
         if record.version != version {
-            return Err(PublicError::new(
-                Kind::Conflict,
-                format!("Instance {id} was changed by somebody else meanwhile"),
-            ));
+            return Err(overtaken());
         }
         let fresh = change.grant.is_some();
         let tags = change.tags.map(without_doubles);
-        if let Some(tags) = &tags {
-            put_tags(&mut tx, record.organization_id, id, tags).await?;
-        }
-        if let Some(grant) = &change.grant {
-            super::grants::replace(&mut tx, &key, key_id, id, grant, now).await?;
-        }
-        if let Some(secrets) = change.secrets {
-            let sealed = key.seal(place(id, "secrets"), key_id, secrets_json(&secrets)?.as_bytes())?;
-            sqlx::query("UPDATE instance SET secrets_sealed = $1 WHERE id = $2")
-                .bind(sealed)
-                .bind(id)
-                .execute(&mut *tx)
-                .await
-                .map_err(Error::from)?;
-            record.secrets = secrets;
-        }
-        record.tags = tags.unwrap_or(record.tags);
+        record.tags = tags.clone().unwrap_or(record.tags);
         record.name = change.name.unwrap_or(record.name);
         record.configuration = change.configuration.unwrap_or(record.configuration);
         record.disabled = change.disabled.unwrap_or(record.disabled);
@@ -248,10 +231,11 @@ impl SqliteStore {
         record.trace_logging = change.trace_logging.unwrap_or(record.trace_logging);
         record.updated_at = time(now)?;
         record.version += 1;
-        sqlx::query(
+        // First of all: it takes the row's lock, and whoever lost the race learns it here.
+        let written = sqlx::query(
             "UPDATE instance SET name = $1, search_folded = $2, tags = $3, configuration = $4, disabled = $5, valid = $6, \
              caching_enabled = $7, cache_ttl_s = $8, max_cache_size = $9, external_authentication = $10, \
-             events_enabled = $11, trace_logging = $12, updated_at = $13, version = $14 WHERE id = $15",
+             events_enabled = $11, trace_logging = $12, updated_at = $13, version = $14 WHERE id = $15 AND version = $16",
         )
         .bind(&record.name)
         .bind(folded(&record.name, &record.element_key))
@@ -268,25 +252,43 @@ impl SqliteStore {
         .bind(now)
         .bind(record.version)
         .bind(id)
+        .bind(version)
         .execute(&mut *tx)
         .await
         .map_err(Error::from)?;
+        if written.rows_affected() == 0 {
+            return Err(overtaken());
+        }
+        if let Some(tags) = &tags {
+            put_tags(&mut tx, record.organization_id, id, tags).await?;
+        }
+        if let Some(grant) = &change.grant {
+            super::grants::replace(&mut tx, &key, key_id, id, grant, now).await?;
+        }
+        if let Some(secrets) = change.secrets {
+            let sealed = key.seal(place(id, "secrets"), key_id, secrets_json(&secrets)?.as_bytes())?;
+            sqlx::query("UPDATE instance SET secrets_sealed = $1 WHERE id = $2")
+                .bind(sealed)
+                .bind(id)
+                .execute(&mut *tx)
+                .await
+                .map_err(Error::from)?;
+            record.secrets = secrets;
+        }
         tx.commit().await.map_err(Error::from)?;
         Ok(record)
     }
 }
 
-/// Merges captured values into the clear configuration; a change that changes nothing keeps the version.
+/// Merges captured values into the clear configuration of `row`, which the caller has locked; a change that changes
+/// nothing keeps the version.
 pub(super) async fn merge_configuration(
-    tx: &mut SqliteConnection,
+    tx: &mut DbConnection,
     id: i64,
+    row: &DbRow,
     updates: serde_json::Map<String, Value>,
     now: i64,
 ) -> Result<()> {
-    if updates.is_empty() {
-        return Ok(());
-    }
-    let row = sqlx::query("SELECT configuration FROM instance WHERE id = $1").bind(id).fetch_one(&mut *tx).await?;
     let old: serde_json::Map<String, Value> = json(row.try_get("configuration")?, "configuration")?;
     let mut new = old.clone();
     new.extend(updates);
@@ -303,21 +305,21 @@ pub(super) async fn merge_configuration(
 }
 
 #[async_trait]
-impl Instances for SqliteStore {
+impl Instances for DbStore {
     async fn insert_instance(&self, new: NewInstance) -> PublicResult<InstanceRecord> {
         Ok(self.insert(new).await?)
     }
 
     async fn instance(&self, id: i64) -> PublicResult<Option<InstanceRecord>> {
         let query = sqlx::query("SELECT * FROM instance WHERE id = $1").bind(id);
-        let row = query.fetch_optional(&self.read).await.map_err(Error::from)?;
+        let row = query.fetch_optional(self.reader()).await.map_err(Error::from)?;
         Ok(row.map(|row| record(&self.sealer, &row)).transpose()?)
     }
 
     async fn instance_by_token(&self, token: &str) -> PublicResult<Option<InstanceRecord>> {
         let digest = self.sealer.digest(TABLE, token);
         let query = sqlx::query("SELECT * FROM instance WHERE token_digest = $1").bind(digest.as_slice());
-        let row = query.fetch_optional(&self.read).await.map_err(Error::from)?;
+        let row = query.fetch_optional(self.reader()).await.map_err(Error::from)?;
         Ok(row.map(|row| record(&self.sealer, &row)).transpose()?)
     }
 
@@ -330,7 +332,7 @@ impl Instances for SqliteStore {
         }
         // One more than asked for tells whether there is a next page.
         query.push(" ORDER BY id LIMIT ").push_bind(i64::from(limit) + 1);
-        let rows = query.build().fetch_all(&self.read).await.map_err(Error::from)?;
+        let rows = query.build().fetch_all(self.reader()).await.map_err(Error::from)?;
         let more = rows.len() > limit as usize;
         let records =
             rows.iter().take(limit as usize).map(|row| record(&self.sealer, row)).collect::<Result<Vec<_>>>()?;
@@ -341,7 +343,7 @@ impl Instances for SqliteStore {
     async fn count_instances(&self, filter: &InstanceFilter) -> PublicResult<u64> {
         let mut query = QueryBuilder::new("SELECT COUNT(*)");
         narrow(&mut query, filter);
-        let count: i64 = query.build_query_scalar().fetch_one(&self.read).await.map_err(Error::from)?;
+        let count: i64 = query.build_query_scalar().fetch_one(self.reader()).await.map_err(Error::from)?;
         Ok(count.unsigned_abs())
     }
 

@@ -1,18 +1,19 @@
-//! The journal of grants in SQLite.
+//! The journal of grants.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
-use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
+use sqlx::Row as _;
 
-use super::{SqliteStore, accounts::text, instances, time};
+use super::{DbConnection, DbRow, DbStore, accounts::text, instances};
 use crate::{
     error::Result as PublicResult,
     store::{
         GrantRecord, GrantState, Grants, Lease, NewGrant, RefreshFailure,
         error::{Error, Result},
+        records::time,
         seal::{DataKey, Place, Sealer},
     },
 };
@@ -38,14 +39,20 @@ fn seal(key: &DataKey, key_id: i64, id: i64, grant: &NewGrant) -> Result<Sealed>
     })
 }
 
-fn record(sealer: &Sealer, row: &SqliteRow) -> Result<GrantRecord> {
+/// The grant in this row, at `now` by this node's clock.
+///
+/// What nodes agree about (leases, pauses) is stored in the time of the database and shown in this node's time.
+fn record(sealer: &Sealer, row: &DbRow, now: i64) -> Result<GrantRecord> {
     let id = row.try_get("instance_id")?;
+    let ahead = row.try_get::<Option<i64>, _>("db_now")?.map_or(0, |db_now| now - db_now);
     let (key, _) = instances::data_key(sealer, row, id)?;
     let key_id = row.try_get("grant_key_id")?;
     let open = |column, sealed: Option<Vec<u8>>| {
         sealed.map(|sealed| text(&key.open(place(id, column), key_id, &sealed)?, "token")).transpose()
     };
     let moment = |column: &str| row.try_get::<Option<i64>, _>(column)?.map(time).transpose();
+    let agreed =
+        |column: &str| row.try_get::<Option<i64>, _>(column)?.map(|at| time(at.saturating_add(ahead))).transpose();
     let state: &str = row.try_get("state")?;
     Ok(GrantRecord {
         instance_id: id,
@@ -58,10 +65,10 @@ fn record(sealer: &Sealer, row: &SqliteRow) -> Result<GrantRecord> {
         expires_at: moment("expires_at")?,
         obtained_at: time(row.try_get("obtained_at")?)?,
         lease_owner: row.try_get("lease_owner")?,
-        lease_until: moment("lease_until")?,
-        intent_at: moment("intent_at")?,
+        lease_until: agreed("lease_until")?,
+        intent_at: agreed("intent_at")?,
         fail_count: u32::try_from(row.try_get::<i64, _>("fail_count")?).unwrap_or(u32::MAX),
-        next_attempt_at: moment("next_attempt_at")?,
+        next_attempt_at: agreed("next_attempt_at")?,
         last_error: row.try_get("last_error")?,
         reauth_reason: row.try_get("reauth_reason")?,
     })
@@ -69,7 +76,7 @@ fn record(sealer: &Sealer, row: &SqliteRow) -> Result<GrantRecord> {
 
 /// Puts a fresh grant in the place of whatever was there; a refresh that is under way is fenced off.
 pub(super) async fn replace(
-    tx: &mut SqliteConnection,
+    tx: &mut DbConnection,
     key: &DataKey,
     key_id: i64,
     id: i64,
@@ -98,7 +105,13 @@ pub(super) async fn replace(
     Ok(())
 }
 
-impl SqliteStore {
+impl DbStore {
+    /// The time that all nodes agree about: the database's, where it has one.
+    async fn agreed_now(&self, tx: &mut DbConnection) -> Result<i64> {
+        let db_now: Option<i64> = sqlx::query_scalar(concat!("SELECT ", db_now!())).fetch_one(tx).await?;
+        Ok(db_now.unwrap_or_else(|| self.now()))
+    }
+
     async fn commit_grant(
         &self,
         id: i64,
@@ -109,8 +122,12 @@ impl SqliteStore {
     ) -> Result<bool> {
         let now = self.now();
         let mut tx = self.begin().await?;
-        let query = sqlx::query("SELECT key_id, data_key, data_key_id FROM instance WHERE id = $1").bind(id);
-        let Some(row) = query.fetch_optional(&mut *tx).await? else { return Ok(false) };
+        // Everywhere the instance is locked before its grant, so that no two writers wait for each other.
+        let query = sqlx::query(concat!(
+            "SELECT key_id, data_key, data_key_id, configuration FROM instance WHERE id = $1",
+            for_update!()
+        ));
+        let Some(row) = query.bind(id).fetch_optional(&mut *tx).await? else { return Ok(false) };
         let (key, key_id) = instances::data_key(&self.sealer, &row, id)?;
         let sealed = seal(&key, key_id, id, &grant)?;
         let written = sqlx::query(
@@ -135,7 +152,7 @@ impl SqliteStore {
         if written == 0 {
             return Ok(false);
         }
-        instances::merge_configuration(&mut tx, id, configuration, now).await?;
+        instances::merge_configuration(&mut tx, id, &row, configuration, now).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -143,6 +160,7 @@ impl SqliteStore {
     async fn kill_grant(&self, id: i64, epoch: i64, seen: i64, reason: &str) -> Result<bool> {
         let now = self.now();
         let mut tx = self.begin().await?;
+        sqlx::query(concat!("SELECT id FROM instance WHERE id = $1", for_update!())).bind(id).execute(&mut *tx).await?;
         let written = sqlx::query(
             "UPDATE instance_grant SET state = 'reauth_required', reauth_reason = $1, lease_owner = NULL, \
              lease_until = NULL, intent_at = NULL, next_attempt_at = NULL \
@@ -170,17 +188,18 @@ impl SqliteStore {
 }
 
 #[async_trait]
-impl Grants for SqliteStore {
+impl Grants for DbStore {
     async fn grant(&self, instance_id: i64) -> PublicResult<Option<GrantRecord>> {
-        let row = sqlx::query(
-            "SELECT g.*, g.key_id AS grant_key_id, i.data_key, i.data_key_id, i.key_id \
-             FROM instance_grant g JOIN instance i ON i.id = g.instance_id WHERE g.instance_id = $1",
-        )
+        let row = sqlx::query(concat!(
+            "SELECT g.*, g.key_id AS grant_key_id, i.data_key, i.data_key_id, i.key_id, ",
+            db_now!(),
+            " AS db_now FROM instance_grant g JOIN instance i ON i.id = g.instance_id WHERE g.instance_id = $1",
+        ))
         .bind(instance_id)
-        .fetch_optional(&self.read)
+        .fetch_optional(self.reader())
         .await
         .map_err(Error::from)?;
-        Ok(row.map(|row| record(&self.sealer, &row)).transpose()?)
+        Ok(row.map(|row| record(&self.sealer, &row, self.now())).transpose()?)
     }
 
     async fn begin_refresh(
@@ -190,11 +209,13 @@ impl Grants for SqliteStore {
         owner: &str,
         lease: Duration,
     ) -> PublicResult<Option<Lease>> {
-        let now = self.now();
-        let until = now.saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX));
         let mut tx = self.begin().await?;
-        let query = sqlx::query_scalar("SELECT intent_at FROM instance_grant WHERE instance_id = $1").bind(instance_id);
-        let intent: Option<Option<i64>> = query.fetch_optional(&mut *tx).await.map_err(Error::from)?;
+        let query =
+            sqlx::query_scalar(concat!("SELECT intent_at FROM instance_grant WHERE instance_id = $1", for_update!()));
+        let intent: Option<Option<i64>> =
+            query.bind(instance_id).fetch_optional(&mut *tx).await.map_err(Error::from)?;
+        let now = self.agreed_now(&mut tx).await?;
+        let until = now.saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX));
         let epoch: Option<i64> = sqlx::query_scalar(
             "UPDATE instance_grant SET epoch = epoch + 1, state = 'refreshing', lease_owner = $1, lease_until = $2, \
              intent_at = $3 WHERE instance_id = $4 AND generation = $5 AND state <> 'reauth_required' \
@@ -228,6 +249,8 @@ impl Grants for SqliteStore {
 
     async fn fail_refresh(&self, instance_id: i64, epoch: i64, failure: RefreshFailure) -> PublicResult<bool> {
         let down = failure.next_attempt_at.is_some();
+        let mut tx = self.begin().await?;
+        let ahead = self.now() - self.agreed_now(&mut tx).await?;
         let query = sqlx::query(
             "UPDATE instance_grant SET state = $1, lease_owner = NULL, lease_until = NULL, \
              intent_at = CASE WHEN $2 THEN intent_at ELSE NULL END, fail_count = fail_count + $3, next_attempt_at = $4, \
@@ -236,11 +259,13 @@ impl Grants for SqliteStore {
         .bind(if down { GrantState::ProviderDown.name() } else { GrantState::Valid.name() })
         .bind(failure.uncertain)
         .bind(i64::from(down))
-        .bind(failure.next_attempt_at.map(|at| at.timestamp_millis()))
+        .bind(failure.next_attempt_at.map(|at| at.timestamp_millis().saturating_sub(ahead)))
         .bind(failure.error)
         .bind(instance_id)
         .bind(epoch);
-        Ok(query.execute(&self.write).await.map_err(Error::from)?.rows_affected() > 0)
+        let written = query.execute(&mut *tx).await.map_err(Error::from)?.rows_affected() > 0;
+        tx.commit().await.map_err(Error::from)?;
+        Ok(written)
     }
 
     async fn mark_reauth(

@@ -1,28 +1,31 @@
-//! Organizations and users in SQLite.
+//! Organizations and users.
 
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::{Row as _, sqlite::SqliteRow};
+use sqlx::Row as _;
 
-use super::{SqliteStore, time};
+use super::{DbRow, DbStore};
 use crate::{
     error::{Error as PublicError, Kind, Result as PublicResult},
     store::{
         Accounts, CreatedAccount, NewAccount, Organization, User,
         error::{Error, Result},
+        records::time,
         seal::{self, Place},
     },
 };
 
 const ORGANIZATION: &str = "organization";
 const USER: &str = "account_user";
+/// Stands in a sealed column until the row's id is known, which is part of what a value is bound to.
+pub(super) const UNSEALED: &[u8] = &[];
 
 fn secret_of(table: &'static str, row: i64) -> Place {
     Place { table, row, column: "secret" }
 }
 
-fn organization(row: &SqliteRow) -> Result<Organization> {
+fn organization(row: &DbRow) -> Result<Organization> {
     Ok(Organization {
         id: row.try_get("id")?,
         name: row.try_get("name")?,
@@ -30,7 +33,7 @@ fn organization(row: &SqliteRow) -> Result<Organization> {
     })
 }
 
-fn user(row: &SqliteRow) -> Result<User> {
+fn user(row: &DbRow) -> Result<User> {
     Ok(User {
         id: row.try_get("id")?,
         organization_id: row.try_get("organization_id")?,
@@ -50,7 +53,7 @@ pub(super) fn new_secret() -> Result<SecretString> {
     Ok(SecretString::from(STANDARD.encode(seal::random::<32>()?)))
 }
 
-impl SqliteStore {
+impl DbStore {
     async fn insert_account(&self, new: NewAccount) -> Result<CreatedAccount> {
         let now = self.now();
         let organization_secret = match new.organization_secret {
@@ -68,7 +71,7 @@ impl SqliteStore {
         )
         .bind(&new.organization)
         .bind(self.sealer.digest(ORGANIZATION, organization_secret.expose_secret()).as_slice())
-        .bind([].as_slice())
+        .bind(UNSEALED)
         .bind(self.sealer.key_id())
         .bind(now)
         .fetch_one(&mut *tx)
@@ -84,13 +87,12 @@ impl SqliteStore {
         .bind(&new.first_name)
         .bind(&new.last_name)
         .bind(self.sealer.digest(USER, user_secret.expose_secret()).as_slice())
-        .bind([].as_slice())
+        .bind(UNSEALED)
         .bind(self.sealer.key_id())
         .bind(now)
         .fetch_one(&mut *tx)
         .await?;
         let user = user(&row)?;
-        // The id is part of what a value is bound to, so sealing comes after inserting.
         let sealed = |table, row, secret: &SecretString| {
             self.sealer.seal(secret_of(table, row), secret.expose_secret().as_bytes())
         };
@@ -108,7 +110,7 @@ impl SqliteStore {
         Ok(CreatedAccount { organization, user, organization_secret, user_secret })
     }
 
-    fn opened(&self, table: &'static str, id: i64, row: Option<SqliteRow>) -> Result<Option<SecretString>> {
+    fn opened(&self, table: &'static str, id: i64, row: Option<DbRow>) -> Result<Option<SecretString>> {
         let Some(row) = row else { return Ok(None) };
         let (key_id, sealed): (String, Vec<u8>) = (row.try_get("key_id")?, row.try_get("secret_sealed")?);
         let plain = self.sealer.open(secret_of(table, id), &key_id, &sealed)?;
@@ -117,7 +119,7 @@ impl SqliteStore {
 }
 
 #[async_trait]
-impl Accounts for SqliteStore {
+impl Accounts for DbStore {
     async fn create_account(&self, new: NewAccount) -> PublicResult<CreatedAccount> {
         self.insert_account(new).await.map_err(|error| {
             let error = PublicError::from(error);
@@ -130,45 +132,45 @@ impl Accounts for SqliteStore {
 
     async fn organization(&self, id: i64) -> PublicResult<Option<Organization>> {
         let query = sqlx::query("SELECT * FROM organization WHERE id = $1").bind(id);
-        let row = query.fetch_optional(&self.read).await.map_err(Error::from)?;
+        let row = query.fetch_optional(self.reader()).await.map_err(Error::from)?;
         Ok(row.as_ref().map(organization).transpose()?)
     }
 
     async fn organization_by_secret(&self, secret: &str) -> PublicResult<Option<Organization>> {
         let digest = self.sealer.digest(ORGANIZATION, secret);
         let query = sqlx::query("SELECT * FROM organization WHERE secret_digest = $1").bind(digest.as_slice());
-        let row = query.fetch_optional(&self.read).await.map_err(Error::from)?;
+        let row = query.fetch_optional(self.reader()).await.map_err(Error::from)?;
         Ok(row.as_ref().map(organization).transpose()?)
     }
 
     async fn organization_secret(&self, id: i64) -> PublicResult<Option<SecretString>> {
         let query = sqlx::query("SELECT key_id, secret_sealed FROM organization WHERE id = $1").bind(id);
-        let row = query.fetch_optional(&self.read).await.map_err(Error::from)?;
+        let row = query.fetch_optional(self.reader()).await.map_err(Error::from)?;
         Ok(self.opened(ORGANIZATION, id, row)?)
     }
 
     async fn user(&self, id: i64) -> PublicResult<Option<User>> {
         let query = sqlx::query("SELECT * FROM account_user WHERE id = $1").bind(id);
-        let row = query.fetch_optional(&self.read).await.map_err(Error::from)?;
+        let row = query.fetch_optional(self.reader()).await.map_err(Error::from)?;
         Ok(row.as_ref().map(user).transpose()?)
     }
 
     async fn user_by_secret(&self, secret: &str) -> PublicResult<Option<User>> {
         let digest = self.sealer.digest(USER, secret);
         let query = sqlx::query("SELECT * FROM account_user WHERE secret_digest = $1").bind(digest.as_slice());
-        let row = query.fetch_optional(&self.read).await.map_err(Error::from)?;
+        let row = query.fetch_optional(self.reader()).await.map_err(Error::from)?;
         Ok(row.as_ref().map(user).transpose()?)
     }
 
     async fn user_by_email(&self, email: &str) -> PublicResult<Option<User>> {
         let query = sqlx::query("SELECT * FROM account_user WHERE email_folded = $1").bind(email.to_lowercase());
-        let row = query.fetch_optional(&self.read).await.map_err(Error::from)?;
+        let row = query.fetch_optional(self.reader()).await.map_err(Error::from)?;
         Ok(row.as_ref().map(user).transpose()?)
     }
 
     async fn user_secret(&self, id: i64) -> PublicResult<Option<SecretString>> {
         let query = sqlx::query("SELECT key_id, secret_sealed FROM account_user WHERE id = $1").bind(id);
-        let row = query.fetch_optional(&self.read).await.map_err(Error::from)?;
+        let row = query.fetch_optional(self.reader()).await.map_err(Error::from)?;
         Ok(self.opened(USER, id, row)?)
     }
 }

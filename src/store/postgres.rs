@@ -1,0 +1,193 @@
+//! The shared store: one PostgreSQL database for all nodes.
+//!
+//! What is PostgreSQL's own is in this file and below; the statements are shared with SQLite, see `sql/`. Leases and
+//! pauses of refreshes are in the time of the database, so that no node's clock decides about another's.
+
+use std::{path::Path, str::FromStr as _, time::Duration};
+
+use async_trait::async_trait;
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::{
+    ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres, Transaction,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions, PgRow},
+};
+use tokio::time::{Instant, timeout};
+use tracing::log::LevelFilter;
+
+use self::listen::Pulse;
+use super::{
+    Follower, Generations, Settings, Store,
+    error::{Error, Result},
+    key, migration,
+    seal::Sealer,
+};
+use crate::{
+    clock::SharedClock,
+    error::{Error as PublicError, Kind, Result as PublicResult},
+};
+
+/// The time of the database in SQL.
+macro_rules! db_now {
+    () => {
+        "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+    };
+}
+
+/// What locks a row that is read, for a transaction that is going to change it.
+macro_rules! for_update {
+    () => {
+        " FOR NO KEY UPDATE"
+    };
+}
+
+#[path = "sql/accounts.rs"]
+mod accounts;
+mod generations;
+#[path = "sql/grants.rs"]
+mod grants;
+#[path = "sql/instances.rs"]
+mod instances;
+#[path = "sql/keys.rs"]
+mod keys;
+mod listen;
+
+type Db = Postgres;
+type DbConnection = PgConnection;
+type DbRow = PgRow;
+type DbStore = PostgresStore;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/postgres");
+
+/// How long a caller waits for a connection; as long as the database is away, each waits for so long.
+const ACQUIRE: Duration = Duration::from_secs(2);
+/// How long the database may take for one statement, in milliseconds.
+const STATEMENT_MS: u32 = 5_000;
+/// A connection that was idle for so long is tried before it is used.
+const TRUSTED: Duration = Duration::from_millis(500);
+const PING: Duration = Duration::from_secs(1);
+const CLOSE: Duration = Duration::from_secs(5);
+/// Nodes that start at once look at the master key one after the other. Any number would do.
+const KEY_LOCK: i64 = 0x6875_6267_6174_6501;
+
+/// The store over one PostgreSQL database.
+pub(super) struct PostgresStore {
+    pool: PgPool,
+    options: PgConnectOptions,
+    sealer: Sealer,
+    clock: SharedClock,
+    pulse: Pulse,
+}
+
+impl PostgresStore {
+    /// Connects, brings the database to the newest schema, and unlocks it.
+    pub(super) async fn open(settings: &Settings, url: &SecretString, clock: SharedClock) -> PublicResult<Self> {
+        let Some(key_file) = settings.master_key_file.as_deref() else {
+            return Err(key::refuse(
+                "store.master_key_file is missing: with store.database_url all nodes need the same master key. Name a \
+                 file; the first start makes it, and every other node needs a copy of it",
+            ));
+        };
+        let options = PgConnectOptions::from_str(url.expose_secret())
+            .map_err(|error| key::refuse("store.database_url cannot be used").with_source(error))?
+            .application_name("hubgate")
+            .log_statements(LevelFilter::Trace)
+            .log_slow_statements(LevelFilter::Debug, Duration::from_secs(1));
+        let sealer = prepare(&options, key_file, &clock).await?;
+        let options = options.options([
+            ("statement_timeout", STATEMENT_MS),
+            ("lock_timeout", STATEMENT_MS),
+            ("idle_in_transaction_session_timeout", 2 * STATEMENT_MS),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(settings.max_connections)
+            .acquire_timeout(ACQUIRE)
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move {
+                    Ok(meta.idle_for < TRUSTED || matches!(timeout(PING, connection.ping()).await, Ok(Ok(()))))
+                })
+            })
+            .connect_lazy_with(options.clone());
+        Ok(Self { pool, options, sealer, clock, pulse: Pulse::default() })
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
+        Ok(self.pool.begin().await?)
+    }
+
+    fn reader(&self) -> &PgPool {
+        &self.pool
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now().timestamp_millis()
+    }
+}
+
+/// Migrates and unlocks over a connection without time limits: a migration may take long, and waits for one that another
+/// node runs.
+async fn prepare(options: &PgConnectOptions, key_file: &Path, clock: &SharedClock) -> PublicResult<Sealer> {
+    let shown = shown(options);
+    let failed = |error: sqlx::Error| key::refuse(format!("The database {shown} cannot be opened")).with_source(error);
+    let mut connection = PgConnection::connect_with(options).await.map_err(failed)?;
+    // Takes an advisory lock: of several nodes that start at once one migrates, and the others find it done.
+    MIGRATIONS.run(&mut connection).await.map_err(|error| migration::refused(&MIGRATIONS, &shown, error))?;
+    let mut tx = connection.begin().await.map_err(failed)?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(KEY_LOCK).execute(&mut *tx).await.map_err(failed)?;
+    let sealer = keys::unlock(&mut tx, key_file, &shown, clock.now().timestamp_millis()).await?;
+    tx.commit().await.map_err(failed)?;
+    if let Err(error) = connection.close().await {
+        tracing::debug!(%error, "the connection of the start did not close well");
+    }
+    Ok(sealer)
+}
+
+/// The database as the operator knows it, without the password.
+fn shown(options: &PgConnectOptions) -> String {
+    let name = options.get_database().unwrap_or("(default)");
+    match options.get_socket() {
+        Some(socket) => format!("{name} at {}", socket.display()),
+        None => format!("{name} at {}:{}", options.get_host(), options.get_port()),
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn ping(&self) -> PublicResult<()> {
+        let away = |text: &str| PublicError::new(Kind::Unavailable, text).with_retry_after(Duration::from_secs(1));
+        let query = sqlx::query("SELECT key_id FROM master_key WHERE NOT pg_is_in_recovery() LIMIT 1");
+        match timeout(PING, query.fetch_optional(&self.pool)).await {
+            Ok(Ok(Some(_))) => Ok(()),
+            Ok(Ok(None)) => Err(away("The database is a standby, which takes no writes")),
+            Ok(Err(error)) => Err(Error::from(error).into()),
+            Err(_) => Err(away("The database does not answer")),
+        }
+    }
+
+    fn schema(&self) -> i64 {
+        migration::newest(&MIGRATIONS)
+    }
+
+    fn sealer(&self) -> &Sealer {
+        &self.sealer
+    }
+
+    fn believes(&self, read_at: Instant) -> bool {
+        self.pulse.believes(read_at)
+    }
+
+    async fn follow(&self, follower: &dyn Follower) {
+        listen::follow(&self.options, &self.pulse, follower).await;
+    }
+
+    fn generations(&self) -> Option<&dyn Generations> {
+        Some(self)
+    }
+
+    async fn close(&self) {
+        if timeout(CLOSE, self.pool.close()).await.is_err() {
+            tracing::warn!("the database did not take leave in time");
+        }
+    }
+}

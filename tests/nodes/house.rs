@@ -1,0 +1,317 @@
+//! A provider with a strict token endpoint, a database, an account with one instance, and nodes to be started on them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{BufRead as _, BufReader, Write as _},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use axum::{
+    Json, Router,
+    extract::{Query, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use chrono::{TimeDelta, Utc};
+use hubgate::{
+    clock::SystemClock,
+    store::{self, NewAccount, NewGrant, NewInstance, Settings},
+};
+use reqwest::Method;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+
+use crate::{
+    cable::Cable,
+    database::Database,
+    support::{Reply, client, send},
+    token_server::{Policy, TokenServer},
+};
+
+pub(crate) const CONTENTS: &str = "/hubs/documents/folders/contents?path=/&pageSize=200";
+
+type Shelf = Arc<Mutex<BTreeSet<String>>>;
+
+#[derive(Clone)]
+struct Api {
+    shelf: Shelf,
+    provider: Arc<TokenServer>,
+    calls: Arc<AtomicUsize>,
+}
+
+impl Api {
+    fn refused(&self, headers: &HeaderMap) -> bool {
+        let token = headers.get("authorization").and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        !token.is_some_and(|token| self.provider.api(token))
+    }
+}
+
+fn entry(path: &str) -> Value {
+    json!({"kind": "doc", "title": path.rsplit('/').next(), "location": path, "bytes": "1", "changed": "2024-05-06 07:08:09"})
+}
+
+async fn list(State(api): State<Api>, headers: HeaderMap) -> Response {
+    if api.refused(&headers) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    api.calls.fetch_add(1, Ordering::SeqCst);
+    let rows: Vec<Value> = api.shelf.lock().unwrap().iter().map(|path| entry(path)).collect();
+    Json(json!({"result": {"rows": rows}})).into_response()
+}
+
+async fn take_down(
+    State(api): State<Api>,
+    Query(query): Query<BTreeMap<String, String>>,
+    headers: HeaderMap,
+) -> StatusCode {
+    if api.refused(&headers) {
+        return StatusCode::UNAUTHORIZED;
+    }
+    if api.shelf.lock().unwrap().remove(&query["at"]) { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
+}
+
+fn mapping(api: &str, provider: &TokenServer) -> Value {
+    json!({
+        "id": 990_002, "key": "shelf", "name": "Shelf", "description": "A shelf", "hub": "documents",
+        "configuration": [
+            {"key": "oauth.api.key", "name": "Client id", "required": true, "secret": true},
+            {"key": "oauth.api.secret", "name": "Client secret", "type": "PASSWORD", "required": true, "secret": true},
+            {"key": "oauth.callback.url", "name": "Callback URL", "required": true}
+        ],
+        "authentication": {
+            "type": "oauth2", "authorizeUrl": provider.url("/authorize"), "tokenUrl": provider.url("/token"),
+            "clientAuthentication": "body"
+        },
+        "hosts": {"api": api}, "egress": ["127.0.0.1"], "unsupported": {"*": "A shelf only holds things"},
+        "addressing": {"by": "path", "fields": "files"},
+        "resources": {
+            "files": {
+                "resource": "files",
+                "fields": {
+                    "id": {"path": "$.location", "codec": "pathId"}, "name": "$.title", "path": "$.location",
+                    "size": {"path": "$.bytes", "codec": "integerText"}, "modifiedDate": "$.changed",
+                    "directory": {"path": "$.kind", "codec": {"words": {"true": "box", "false": "doc"}}},
+                    "parentFolderId": {"path": "$.location", "codec": "parentPathId"},
+                    "properties.mimeType": {"path": "$.title", "codec": "mediaType"},
+                    "mimeType": {"path": "$.title", "codec": "mediaType"}, "extension": {"path": "$.title", "codec": "extension"}
+                },
+                "unsupported": {
+                    "refId": "a shelf knows paths only", "createdDate": "not kept", "description": "not kept", "tags": "not kept"
+                },
+                "operations": {
+                    "delete": {"method": "DELETE", "path": "/row", "query": {"at": "{target.path}"}, "answer": {"format": "none"}}
+                }
+            },
+            "folders": {
+                "resource": "folders", "fields": "files",
+                "operations": {
+                    "listContents": {
+                        "method": "GET", "path": "/rows", "query": {"folder": "{target.path}"},
+                        "answer": {"items": "$.result.rows"}
+                    }
+                }
+            }
+        }
+    })
+}
+
+/// What all nodes have in common.
+pub(crate) struct House {
+    pub(crate) database: Database,
+    pub(crate) provider: Arc<TokenServer>,
+    pub(crate) shelf: Shelf,
+    pub(crate) instance: i64,
+    account: String,
+    token: String,
+    calls: Arc<AtomicUsize>,
+    dir: tempfile::TempDir,
+}
+
+impl House {
+    /// `None`: there is no database server, and the test called `test` is skipped.
+    pub(crate) async fn build(test: &str, expired: bool) -> Option<Self> {
+        let database = Database::new(test).await?;
+        let dir = tempfile::tempdir().unwrap();
+        let provider = Arc::new(TokenServer::start(Policy::default()).await);
+        let (shelf, calls) = (Shelf::default(), Arc::<AtomicUsize>::default());
+        let api = Api { shelf: Arc::clone(&shelf), provider: Arc::clone(&provider), calls: Arc::clone(&calls) };
+        let router = Router::new().route("/rows", get(list)).route("/row", axum::routing::delete(take_down));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let root = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router.with_state(api)).await.unwrap() });
+        std::fs::create_dir_all(dir.path().join("mappings/elements")).unwrap();
+        let file = dir.path().join("mappings/elements/shelf.json");
+        std::fs::write(file, mapping(&root, &provider).to_string()).unwrap();
+
+        let settings = Settings {
+            database_url: Some(SecretString::from(database.url(None))),
+            master_key_file: Some(dir.path().join("key")),
+            ..Settings::new("nowhere")
+        };
+        let store = store::open(&settings, Arc::new(SystemClock)).await.unwrap();
+        let new = NewAccount { organization: "O".to_owned(), email: "a@b.example".to_owned(), ..NewAccount::default() };
+        let made = store.create_account(new).await.unwrap();
+        let (access, refresh) = provider.first();
+        let left = if expired { TimeDelta::minutes(-1) } else { TimeDelta::hours(9) };
+        let new = NewInstance {
+            organization_id: made.organization.id,
+            user_id: made.user.id,
+            element_id: 990_002,
+            element_key: "shelf".to_owned(),
+            name: "mine".to_owned(),
+            grant: Some(NewGrant {
+                access: Some(SecretString::from(access)),
+                refresh: Some(SecretString::from(refresh)),
+                expires_at: Some(Utc::now() + left),
+                secret: None,
+            }),
+            ..NewInstance::default()
+        };
+        let instance = store.insert_instance(new).await.unwrap();
+        store.close().await;
+        let (user, organization) = (made.user_secret.expose_secret(), made.organization_secret.expose_secret());
+        Some(Self {
+            account: format!("User {user}, Organization {organization}"),
+            token: format!("Element {}", instance.token.expose_secret()),
+            instance: instance.id,
+            database,
+            provider,
+            shelf,
+            calls,
+            dir,
+        })
+    }
+
+    /// How often the provider was asked for a list.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    /// `hubgate` with the settings of this house.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hubgate"));
+        command
+            .args(arguments)
+            .current_dir(self.dir.path())
+            .env("DATABASE_URL", self.database.url(None))
+            .env("HUBGATE_STORE__MASTER_KEY_FILE", self.key())
+            .env("HUBGATE_CATALOG__PATH", self.dir.path().join("mappings"))
+            .env("HUBGATE_EGRESS__ALLOW", "127.0.0.1")
+            .env("HUBGATE_METRICS__LISTEN", "")
+            .env("HUBGATE_LOG__FORMAT", "json")
+            .env("HUBGATE_ELEMENTS__SHELF__OAUTH_API_KEY", "client")
+            .env("HUBGATE_ELEMENTS__SHELF__OAUTH_API_SECRET", "canary-client-secret")
+            .env("HUBGATE_ELEMENTS__SHELF__OAUTH_CALLBACK_URL", "https://app.example/cb");
+        command
+    }
+
+    fn key(&self) -> PathBuf {
+        self.dir.path().join("key")
+    }
+
+    /// A node that serves, with further environment.
+    pub(crate) async fn node(&self, environment: &[(&str, &str)]) -> Node {
+        self.serve(&self.database.url(None), environment).await
+    }
+
+    /// A node that reaches the database through `cable`.
+    pub(crate) async fn node_by(&self, cable: &Cable, environment: &[(&str, &str)]) -> Node {
+        self.serve(&self.database.url(Some(cable.address)), environment).await
+    }
+
+    async fn serve(&self, database: &str, environment: &[(&str, &str)]) -> Node {
+        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        command.env("DATABASE_URL", database).envs(environment.iter().copied()).stdout(Stdio::piped());
+        // The start waits for the database, which may be reached through a cable of this runtime.
+        tokio::task::spawn_blocking(move || command.spawn().map(Node::started).unwrap())
+            .await
+            .unwrap()
+            .known_as(&self.account, &self.token)
+    }
+
+    /// Lets answers be cached, and the change lie long enough in the past.
+    pub(crate) async fn enable_caching(&self, node: &Node) {
+        let change = json!({"cachingEnabled": true, "cacheTimeToLive": 3600});
+        let path = format!("/instances/{}", self.instance);
+        let request = node.client.request(Method::PATCH, format!("{}{path}", node.base));
+        send(request.header("Authorization", &node.account).json(&change)).await.expect(200);
+        self.database.raw("UPDATE instance SET updated_at = updated_at - 60000, version = version + 1").await;
+    }
+}
+
+/// A running `hubgate serve`, killed on drop.
+pub(crate) struct Node {
+    child: Child,
+    base: String,
+    account: String,
+    token: String,
+    client: reqwest::Client,
+}
+
+impl Node {
+    fn started(mut child: Child) -> Self {
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let address = loop {
+            let line: Value = serde_json::from_str(&lines.next().expect("it ends without listening").unwrap()).unwrap();
+            if line["message"] == "listening" {
+                break line["address"].as_str().unwrap().to_owned();
+            }
+        };
+        std::thread::spawn(move || lines.for_each(drop));
+        let base = format!("http://{address}/elements/api-v2");
+        Self { child, base, account: String::new(), token: String::new(), client: client() }
+    }
+
+    fn known_as(mut self, account: &str, token: &str) -> Self {
+        (self.account, self.token) = (account.to_owned(), token.to_owned());
+        self
+    }
+
+    /// GET through the instance.
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        send(self.client.get(format!("{}{path}", self.base)).header("Authorization", &self.token)).await
+    }
+
+    /// DELETE through the instance.
+    pub(crate) async fn delete(&self, path: &str) -> Reply {
+        send(self.client.delete(format!("{}{path}", self.base)).header("Authorization", &self.token)).await
+    }
+
+    /// A call of the account's owner.
+    pub(crate) async fn platform(&self, method: Method, path: &str) -> Reply {
+        send(self.client.request(method, format!("{}{path}", self.base)).header("Authorization", &self.account)).await
+    }
+
+    /// The status of the readiness check.
+    pub(crate) async fn ready(&self) -> u16 {
+        let root = self.base.trim_end_matches("/elements/api-v2");
+        send(self.client.get(format!("{root}/readyz"))).await.status.as_u16()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Host and port of a Redis: `TEST_REDIS` (then a must) or the usual one; `None`: the test called `test` is skipped.
+pub(crate) async fn redis(test: &str) -> Option<String> {
+    let given = std::env::var_os("TEST_REDIS").map(|address| address.into_string().unwrap());
+    let address = given.clone().unwrap_or_else(|| "127.0.0.1:6379".to_owned());
+    match tokio::net::TcpStream::connect(&address).await {
+        Ok(_) => Some(address),
+        Err(error) if given.is_some() => panic!("TEST_REDIS cannot be used: {error}"),
+        Err(error) => {
+            drop(writeln!(std::io::stderr(), "!! SKIPPED: {test}: no Redis ({error}); set TEST_REDIS"));
+            None
+        }
+    }
+}
