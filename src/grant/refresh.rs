@@ -111,9 +111,11 @@ impl Inner {
         }
 
         self.step(Step::BeforeIntent)?;
+        // The lease outlasts every call that begins before this.
+        let begin_by = Instant::now() + self.settings.lease.saturating_sub(self.settings.token_timeout);
         let lease = self.store.begin_refresh(id, row.generation, &self.owner, self.settings.lease).await;
         match lease {
-            Ok(Some(lease)) => self.spend(&row, means, lease, old.map(|old| (old, seen)), oauth).await,
+            Ok(Some(lease)) => self.spend(&row, means, lease, begin_by, old.map(|old| (old, seen)), oauth).await,
             Ok(None) => Ok(Turn::Again),
             Err(error) => done(self.fall_back(id, old, now + TimeDelta::seconds(1), error, seen)),
         }
@@ -150,13 +152,19 @@ impl Inner {
         row: &GrantRecord,
         means: Means<'_>,
         lease: Lease,
+        begin_by: Instant,
         old: Option<(Access, Seen)>,
         oauth: &OAuth2,
     ) -> Result<Turn, Crashed> {
         let (id, mut uncertain) = (row.instance_id, lease.uncertain);
         self.step(Step::AfterIntent)?;
+        // Whoever was held up (a stopped process, a store that took its time) may have lost the lease to another.
+        if Instant::now() >= begin_by {
+            return Ok(Turn::Again);
+        }
         let mut called = self.call(means, oauth).await;
-        if !uncertain && matches!(called, Err(Failure::Down { lost: true, .. })) {
+        let in_time = Instant::now() < begin_by;
+        if !uncertain && in_time && matches!(called, Err(Failure::Down { lost: true, .. })) {
             // R6: whether the token was spent is not known. Providers with a grace period answer a repeat.
             self.step(Step::BeforeReplay)?;
             uncertain = true;
