@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// Chosen by measurement: docs/performance.md.
+/// What it gains and what it costs: docs/performance.md.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
