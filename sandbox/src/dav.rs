@@ -86,7 +86,7 @@ pub(crate) fn build(core: &Arc<Core>) -> Provider {
 async fn call(State(server): State<Arc<Server>>, OriginalUri(uri): OriginalUri, mut request: Request) -> Response {
     *request.uri_mut() = uri;
     if let Err(refused) = server.gate.check(&request, server.core.now()) {
-        return refused;
+        return *refused;
     }
     if let Some(refused) = refused(&request) {
         return refused;

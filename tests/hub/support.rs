@@ -89,6 +89,9 @@ impl Gateway {
     pub(crate) fn demo_with(environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hubgate"));
         command.args(["demo", "--json", "--listen", "127.0.0.1:0"]);
+        // Killed, it leaves what it keeps in files: so it has a directory that goes with it.
+        let files = tempfile::tempdir().unwrap();
+        command.env("TMPDIR", files.path());
         command.env("HUBGATE_METRICS__LISTEN", "").envs(environment.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -114,7 +117,7 @@ impl Gateway {
             told,
             child,
             log,
-            _data: None,
+            _data: Some(files),
         }
     }
 

@@ -46,7 +46,7 @@ enum Wrong {
 
 impl Gate {
     /// Lets the call pass, or gives the answer that asks who is calling.
-    pub(super) fn check(&self, request: &Request, now: DateTime<Utc>) -> Result<(), Response> {
+    pub(super) fn check(&self, request: &Request, now: DateTime<Utc>) -> Result<(), Box<Response>> {
         let given = http::header_text(request.headers(), "authorization").unwrap_or_default();
         let stale = match given.split_once(' ') {
             Some((scheme, encoded)) if scheme.eq_ignore_ascii_case("basic") => {
@@ -64,7 +64,7 @@ impl Gate {
             }
             _ => false,
         };
-        Err(ask(Some((self.fresh(now), stale))))
+        Err(Box::new(ask(Some((self.fresh(now), stale)))))
     }
 
     /// A nonce that serves from now on; those too old go.

@@ -65,8 +65,10 @@ impl Tree {
         if self.node(path)?.content.is_some() {
             return Err(FsError::Forbidden);
         }
-        let children =
-            self.below(path).filter_map(|(name, node)| (!name.contains('/')).then(|| (name.to_owned(), node.clone())));
+        let children = self
+            .below(path)
+            .filter(|(name, _)| !name.contains('/'))
+            .map(|(name, node)| (name.to_owned(), node.clone()));
         Ok(children.collect())
     }
 

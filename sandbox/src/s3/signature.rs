@@ -228,7 +228,7 @@ impl Signed<'_> {
                 .iter()
                 .map(|value| String::from_utf8_lossy(value.as_bytes()).split_whitespace().collect::<Vec<_>>().join(" "))
                 .collect();
-            lines.push_str(&format!("{name}:{}\n", values.join(",")));
+            lines.extend([*name, ":", &values.join(","), "\n"]);
         }
         format!("{}\n{}\n{}\n{lines}\n{}\n{hash}", self.method, path.join("/"), pairs.join("&"), signed.join(";"))
     }

@@ -11,9 +11,9 @@ impl Xml {
     /// A document of this root, in the namespace of the interface.
     pub(super) fn document(root: &str, inside: impl FnOnce(&mut Self)) -> String {
         let mut xml = Self("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned());
-        xml.0.push_str(&format!("<{root} xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"));
+        xml.0.extend(["<", root, " xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"]);
         inside(&mut xml);
-        xml.0.push_str(&format!("</{root}>"));
+        xml.0.extend(["</", root, ">"]);
         xml.0
     }
 
@@ -26,9 +26,9 @@ impl Xml {
 
     /// An element with what is in it.
     pub(super) fn element(&mut self, name: &str, inside: impl FnOnce(&mut Self)) {
-        self.0.push_str(&format!("<{name}>"));
+        self.0.extend(["<", name, ">"]);
         inside(self);
-        self.0.push_str(&format!("</{name}>"));
+        self.0.extend(["</", name, ">"]);
     }
 
     /// An element with a text.
@@ -41,7 +41,7 @@ impl Xml {
                 '&' => escaped.push_str("&amp;"),
                 '"' => escaped.push_str("&quot;"),
                 // Not XML 1.0 for the most part, but what S3 sends where nobody asked for `encoding-type=url`.
-                control if control.is_control() => escaped.push_str(&format!("&#x{:x};", u32::from(control))),
+                control if control.is_control() => escaped.extend(["&#x", &format!("{:x}", u32::from(control)), ";"]),
                 other => escaped.push(other),
             }
         }

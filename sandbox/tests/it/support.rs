@@ -32,8 +32,8 @@ impl Fixture {
         let answer = self.exchange(&code).await;
         assert_eq!(answer.status(), 200);
         let body: Value = answer.json().await.unwrap();
-        self.access = body["access_token"].as_str().unwrap().to_owned();
-        self.refresh = body["refresh_token"].as_str().unwrap().to_owned();
+        body["access_token"].as_str().unwrap().clone_into(&mut self.access);
+        body["refresh_token"].as_str().unwrap().clone_into(&mut self.refresh);
     }
 
     pub(crate) async fn token(&self, form: &[(&str, &str)]) -> Response {

@@ -56,7 +56,7 @@ impl Caller {
         headers.entry("x-amz-content-sha256".to_owned()).or_insert_with(|| hash.clone());
         headers.insert("x-amz-date".to_owned(), time.clone());
         let signed: Vec<&str> = headers.keys().map(String::as_str).collect();
-        let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let lines = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect::<Vec<_>>().concat();
         let query = query(call.query);
         let canonical = format!(
             "{}\n{}\n{query}\n{lines}\n{}\n{}",
