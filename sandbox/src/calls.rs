@@ -204,7 +204,7 @@ pub(crate) async fn observe(
         request
     };
     let under_way = core.calls.begin(core.oauth.rules.token_paths.contains(&path.as_str()));
-    let fault = core.faults.take(&method, &path);
+    let fault = core.faults.take(&method, &path, call.query.as_deref().unwrap_or_default());
     let answer = match &fault {
         Some(fault) => {
             if fault.latency_ms > 0 {

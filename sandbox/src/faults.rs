@@ -27,6 +27,8 @@ pub struct Fault {
     pub method: Option<String>,
     /// Only paths that start with this; empty means every path (the control API's apart).
     pub path: String,
+    /// Only query strings that have this in them, as it was sent; empty means every query.
+    pub query: String,
     /// How many matching requests are let through before the first effect.
     pub skip: u64,
     /// How many requests are affected; absent means until the faults are cleared.
@@ -79,11 +81,12 @@ impl Faults {
     }
 
     /// The fault that this request meets, counted as used.
-    pub(crate) fn take(&self, method: &Method, path: &str) -> Option<Fault> {
+    pub(crate) fn take(&self, method: &Method, path: &str, query: &str) -> Option<Fault> {
         let mut faults = hold(&self.0);
         let fault = faults.iter_mut().find(|fault| {
             fault.method.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method.as_str()))
                 && path.starts_with(&fault.path)
+                && query.contains(&fault.query)
                 && fault.times != Some(0)
         })?;
         if fault.skip > 0 {
@@ -159,15 +162,17 @@ mod tests {
         faults.add([Fault {
             path: "/a".into(),
             method: Some("get".into()),
+            query: "part=".into(),
             times: Some(1),
             skip: 1,
             ..Fault::default()
         }]);
-        assert!(faults.take(&Method::POST, "/a/b").is_none());
-        assert!(faults.take(&Method::GET, "/b").is_none());
-        assert!(faults.take(&Method::GET, "/a/b").is_none(), "the first is let through");
-        assert!(faults.take(&Method::GET, "/a/b").is_some());
-        assert!(faults.take(&Method::GET, "/a/b").is_none(), "used up");
+        assert!(faults.take(&Method::POST, "/a/b", "part=1").is_none());
+        assert!(faults.take(&Method::GET, "/b", "part=1").is_none());
+        assert!(faults.take(&Method::GET, "/a/b", "").is_none());
+        assert!(faults.take(&Method::GET, "/a/b", "part=1").is_none(), "the first is let through");
+        assert!(faults.take(&Method::GET, "/a/b", "part=1").is_some());
+        assert!(faults.take(&Method::GET, "/a/b", "part=1").is_none(), "used up");
         assert!(faults.list().is_empty());
     }
 
