@@ -72,7 +72,8 @@ pub async fn closed(load: &Load, connections: usize, time: Duration, process: &P
     let (cpu, started) = (process.cpu(), Instant::now());
     gate.open.store(true, Ordering::Relaxed);
     tokio::time::sleep(time).await;
-    let (done, cpu, elapsed) = (gate.done.load(Ordering::Relaxed), process.cpu() - cpu, started.elapsed());
+    let (done, cpu, elapsed) =
+        (gate.done.load(Ordering::Relaxed), process.cpu().saturating_sub(cpu), started.elapsed());
     let resident = process.resident();
     gate.over.store(true, Ordering::Relaxed);
     let mut times = Vec::new();

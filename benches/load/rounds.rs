@@ -9,13 +9,15 @@ use super::{
     wire::Wire,
 };
 
+/// Whether the body of an answer is right.
+pub type Right = Box<dyn Fn(&[u8]) -> bool + Send + Sync>;
+
 /// A program under test and what it is sent.
 pub struct Contender<'p> {
     pub name: &'static str,
     pub process: &'p Process,
     pub load: Load,
-    /// Whether the body of an answer is right.
-    pub right: Box<dyn Fn(&[u8]) -> bool + Send + Sync>,
+    pub right: Right,
 }
 
 /// One program's medians.

@@ -62,9 +62,8 @@ impl Setting {
         let client = "\"oauth.api.key\" = \"id\"\n\"oauth.api.secret\" = \"secret\"\n\"oauth.callback.url\" = \"https://app.example/back\"";
         let token = format!("\"oauth.token.url\" = \"{base}/oauth/token\"");
         let elements: String = ["benchcrm", "benchfiles", "hubspotcrm", "dropbox"]
-            .iter()
             .map(|key| format!("[elements.{key}.configuration]\n\"base.url\" = \"{base}\"\n{client}\n{token}\n"))
-            .collect();
+            .concat();
         let text = format!(
             "[server]\nlisten = \"{listen}\"\nmax_connections = 16000\nidle_timeout_s = 600\n[metrics]\nlisten = \"127.0.0.1:0\"\n\
              [log]\nformat = \"json\"\n[store]\ndata_dir = \"{}\"\n[catalog]\npath = \"{}\"\nwatch = false\n\

@@ -129,10 +129,11 @@ impl Wire {
 pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut text = format!("{method} {path} HTTP/1.1\r\nHost: bench.example\r\nAccept: */*\r\n");
     for (name, value) in headers {
-        text.push_str(&format!("{name}: {value}\r\n"));
+        text.extend([name, ": ", value, "\r\n"]);
     }
     if !body.is_empty() {
-        text.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()));
+        let length = body.len().to_string();
+        text.extend(["Content-Type: application/json\r\nContent-Length: ", &length, "\r\n"]);
     }
     text.push_str("\r\n");
     let mut bytes = text.into_bytes();

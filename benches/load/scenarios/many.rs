@@ -24,7 +24,7 @@ pub async fn fill(setting: &Setting, count: usize) -> Outcome<Vec<String>> {
         store::{self, NewGrant, NewInstance},
     };
     setting.account()?;
-    let store = store::open(&store::Settings::new(&setting.data()), Arc::new(SystemClock)).await?;
+    let store = store::open(&store::Settings::new(setting.data()), Arc::new(SystemClock)).await?;
     let mut tokens = Vec::with_capacity(count);
     let started = Instant::now();
     for n in 0..count {

@@ -13,7 +13,7 @@ use super::super::{
     programs, provider,
     report::{self, Target},
     rig::Rig,
-    rounds::{self, Contender, Row},
+    rounds::{self, Contender, Right, Row},
     served::{Kind, requests},
     wire::{Wire, request},
 };
@@ -27,8 +27,6 @@ const NAIVE: &str = "axum + reqwest + Value";
 const STATIC: &str = "static axum";
 const NGINX_CACHE: &str = "nginx, cache hit";
 const HUBGATE_304: &str = "hubgate, 304";
-
-type Right = Box<dyn Fn(&[u8]) -> bool + Send + Sync>;
 
 /// The same bytes.
 fn same(expected: &Bytes) -> Right {

@@ -63,7 +63,7 @@ async fn move_file(way: &Way<'_>, bytes: u64) -> Outcome<Moved> {
             () = tokio::time::sleep(Duration::from_millis(50)) => most = most.max(way.process.resident()),
         }
     }
-    let (elapsed, cpu) = (started.elapsed(), way.process.cpu() - cpu);
+    let (elapsed, cpu) = (started.elapsed(), way.process.cpu().saturating_sub(cpu));
     Ok(Moved {
         per_second: bytes as f64 / elapsed.as_secs_f64(),
         cpu_ms_per_gib: cpu.as_secs_f64() * 1e3 * f64::from(1 << 30) / bytes as f64,
