@@ -1,5 +1,4 @@
 //! Everything the fuzzer is given or has found (`fuzz/corpus`), and simple changes of it, through the fuzzer's targets.
-#![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
 #[path = "../fuzz/targets.rs"]
 mod targets;
