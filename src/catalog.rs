@@ -194,12 +194,13 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// Reads the built-in files with those of `directory` laid over them (when it is there).
+/// Reads the built-in files with those of `directory` laid over them (when it is there), without their examples: these
+/// are for checking, and are most of the text.
 ///
 /// # Errors
 /// Every problem of every file; a directory that cannot be read is one.
 pub fn open(directory: Option<&FilePath>) -> Result<Catalog, Refused> {
-    load::load(&files(directory)?)
+    load::load(&files(directory)?.without_examples())
 }
 
 /// The built-in files with those of `directory` laid over them.

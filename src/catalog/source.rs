@@ -47,6 +47,12 @@ impl Files {
         self
     }
 
+    /// These without the files of examples.
+    pub fn without_examples(mut self) -> Self {
+        self.0.retain(|path, _| !path.contains("/examples/"));
+        self
+    }
+
     /// Parses every file; those that are no JSON become problems.
     pub(super) fn parse(&self, problems: &Problems) -> BTreeMap<String, Value> {
         self.0
