@@ -5,7 +5,7 @@
 //! one checked hop at a time, and credentials never cross to another origin.
 //!
 //! A call is repeated only when that is harmless (see `retry`), within the caller's deadline and the origin's
-//! [`Budget`]; a streamed body is sent once.
+//! [`Budget`](super::budget::Budget); a streamed body is sent once.
 
 use std::{sync::Arc, time::Duration};
 
