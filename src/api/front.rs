@@ -68,7 +68,9 @@ impl Front {
             let origin = request.headers().get(header::ORIGIN).cloned();
             let (parts, incoming) = request.into_parts();
             let progress = Arc::new(Progress::new(&incoming));
-            let request = Request::from_parts(parts, Body::new(Watched::new(incoming, Arc::clone(&progress))));
+            let discards = !parts.headers.contains_key(header::EXPECT);
+            let request =
+                Request::from_parts(parts, Body::new(Watched::new(incoming, Arc::clone(&progress), discards)));
             let ledger = self.app.rates.any().then(Ledger::default);
             let slot = Arc::clone(&self.slots).try_acquire_owned().ok();
             let admitted = if slot.is_some() || is_probe(request.uri()) {

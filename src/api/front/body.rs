@@ -12,6 +12,7 @@ use std::{
 };
 
 use axum::body::{Body, Bytes};
+use http_body_util::BodyExt as _;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::time::Instant;
 
@@ -46,14 +47,41 @@ impl Progress {
 }
 
 /// A request's body that reports its progress.
+///
+/// What nobody took of it when it is dropped is taken and thrown away, within bounds: a sender that is cut off in the middle
+/// loses the answer, too.
 pub(super) struct Watched {
-    inner: Incoming,
+    inner: Option<Incoming>,
     progress: Arc<Progress>,
+    discards: bool,
 }
 
+/// The most of an unwanted body that is taken.
+const REST_BYTES: usize = 64 << 20;
+/// The longest it is waited for.
+const REST_TIME: Duration = Duration::from_secs(10);
+
 impl Watched {
-    pub(super) fn new(inner: Incoming, progress: Arc<Progress>) -> Self {
-        Self { inner, progress }
+    /// Without `discards` the rest is left where it is: its sender waits for leave to send it.
+    pub(super) fn new(inner: Incoming, progress: Arc<Progress>, discards: bool) -> Self {
+        Self { inner: Some(inner), progress, discards }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let unwanted = self.inner.take().filter(|body| self.discards && !body.is_end_stream());
+        if let (Some(mut body), Ok(runtime)) = (unwanted, tokio::runtime::Handle::try_current()) {
+            let rest = async move {
+                let mut left = REST_BYTES;
+                while let Some(Ok(frame)) = body.frame().await {
+                    let taken = frame.data_ref().map_or(0, Bytes::len);
+                    let Some(rest) = left.checked_sub(taken) else { break };
+                    left = rest;
+                }
+            };
+            runtime.spawn(tokio::time::timeout(REST_TIME, rest));
+        }
     }
 }
 
@@ -62,20 +90,21 @@ impl HttpBody for Watched {
     type Error = hyper::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
+        let polled = Pin::new(&mut *inner).poll_frame(cx);
         if let Poll::Ready(frame) = &polled {
-            let complete = frame.is_none() || self.inner.is_end_stream();
+            let complete = frame.is_none() || inner.is_end_stream();
             self.progress.moved(complete);
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.as_ref().map(HttpBody::size_hint).unwrap_or_default()
     }
 }
 
