@@ -4,11 +4,11 @@ use std::{convert::Infallible, time::Duration};
 
 use axum::{
     RequestPartsExt,
-    body::{Body, BodyDataStream, Bytes},
+    body::{Body, Bytes},
     extract::{FromRequest, FromRequestParts, Request},
     http::{
         HeaderMap, HeaderValue,
-        header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
+        header::{CONTENT_LENGTH, CONTENT_TYPE},
         request::Parts,
     },
     response::{IntoResponse, Response},
@@ -163,10 +163,6 @@ async fn read(headers: &HeaderMap, body: Body, app: &App) -> Result<Bytes, Error
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let mut stream = body.into_data_stream();
     if declared.is_some_and(|length| length > limit as u64) {
-        // Whoever asked first has not sent anything yet.
-        if !headers.contains_key(EXPECT) {
-            discard(stream).await;
-        }
         return Err(too_large(limit));
     }
     let collected = tokio::time::timeout(app.config.server.request_timeout(), async {
@@ -182,32 +178,9 @@ async fn read(headers: &HeaderMap, body: Body, app: &App) -> Result<Bytes, Error
     });
     match collected.await {
         Ok(Ok(Some(whole))) => Ok(whole),
-        Ok(Ok(None)) => {
-            discard(stream).await;
-            Err(too_large(limit))
-        }
+        Ok(Ok(None)) => Err(too_large(limit)),
         Ok(Err(error)) => Err(error),
         Err(_) => Err(Error::new(Kind::RequestTimeout, "The request's body did not arrive in time")),
-    }
-}
-
-/// How much of a body that is too large is still taken, and how long, so that its sender gets to read our answer
-/// instead of a broken connection.
-const DISCARDED_BYTES: usize = 16 << 20;
-const DISCARD_TIME: Duration = Duration::from_secs(5);
-
-async fn discard(mut stream: BodyDataStream) {
-    let mut left = DISCARDED_BYTES;
-    let taken = tokio::time::timeout(DISCARD_TIME, async {
-        while let Some(Ok(chunk)) = stream.next().await {
-            match left.checked_sub(chunk.len()) {
-                Some(rest) => left = rest,
-                None => break,
-            }
-        }
-    });
-    if taken.await.is_err() {
-        tracing::debug!("a body that is too large was not thrown away in time");
     }
 }
 
