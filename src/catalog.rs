@@ -200,7 +200,7 @@ impl std::error::Error for Refused {}
 /// # Errors
 /// Every problem of every file; a directory that cannot be read is one.
 pub fn open(directory: Option<&FilePath>) -> Result<Catalog, Refused> {
-    load::load(&files(directory)?.without_examples())
+    load::load(&laid_over(source::Files::built_in_to_serve(), directory)?.without_examples())
 }
 
 /// The built-in files with those of `directory` laid over them.
@@ -208,7 +208,10 @@ pub fn open(directory: Option<&FilePath>) -> Result<Catalog, Refused> {
 /// # Errors
 /// When the directory is there and cannot be read.
 pub fn files(directory: Option<&FilePath>) -> Result<source::Files, Refused> {
-    let files = source::Files::built_in();
+    laid_over(source::Files::built_in(), directory)
+}
+
+fn laid_over(files: source::Files, directory: Option<&FilePath>) -> Result<source::Files, Refused> {
     match directory.filter(|directory| directory.is_dir()) {
         None => Ok(files),
         Some(directory) => match source::Files::directory(directory) {

@@ -42,9 +42,9 @@ pub struct Answer {
     /// The member that an item which is no object becomes: `"id"` makes `{"id": item}` of it.
     pub wrap: Option<String>,
     /// Items that are left out.
-    pub skip: Option<Skip>,
+    pub skip: Option<Box<Skip>>,
     /// What the others have to be like.
-    pub only: Option<Skip>,
+    pub only: Option<Box<Skip>>,
     /// Where the number of all items is, if the answer tells.
     pub total: Option<Path>,
     /// What an answer looks like whose record is there no longer (it is in a bin, say): any of these.
@@ -144,8 +144,8 @@ impl Answer {
             merge_by: paths("mergeBy").unwrap_or_default(),
             item: read_path(node, "item").unwrap_or_else(Path::root),
             wrap: node.opt_text("wrap"),
-            skip: node.get("skip").and_then(|skip| Skip::read(&skip)),
-            only: node.get("only").and_then(|only| Skip::read(&only)),
+            skip: node.get("skip").and_then(|skip| Skip::read(&skip)).map(Box::new),
+            only: node.get("only").and_then(|only| Skip::read(&only)).map(Box::new),
             total: read_path(node, "total"),
             gone: read_gone(node, format),
             file_name: node

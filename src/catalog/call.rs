@@ -3,7 +3,10 @@
 use http::{HeaderName, Method};
 
 pub use super::answer::{Answer, Format};
-use super::{read::Node, wait::Wait};
+use super::{
+    read::{Node, tight},
+    wait::Wait,
+};
 use crate::mapping::{CompileError, Condition, Path, Reference, TextTemplate, ValueTemplate, condition::Match};
 
 /// Compiles the value of `node` with `compile`, noting its mistake with the right place.
@@ -111,7 +114,7 @@ pub struct Call {
     /// When it is the one to make.
     pub when: Option<Condition>,
     /// A value given without any call.
-    pub give: Option<ValueTemplate>,
+    pub give: Option<Box<ValueTemplate>>,
     /// The verb.
     pub method: Method,
     /// The host's name.
@@ -127,7 +130,7 @@ pub struct Call {
     /// Headers that carry a checksum of the body.
     pub checksum: Vec<(HeaderName, Checksum)>,
     /// A link that makes the call, in place of the call.
-    pub presign: Option<Presign>,
+    pub presign: Option<Box<Presign>>,
     /// How the answer is read.
     pub answer: Answer,
     /// Whether a repeat is harmless although the verb is not idempotent.
@@ -141,7 +144,7 @@ pub struct Call {
     /// Error rules that come before the element's.
     pub errors: Vec<ErrorRule>,
     /// Until when it is made again.
-    pub wait: Option<Wait>,
+    pub wait: Option<Box<Wait>>,
 }
 
 const CALL_KEYS: &[&str] = &[
@@ -179,7 +182,7 @@ impl Call {
         if let Some(give) = node.get("give") {
             return Some(Self {
                 when: read_when(node),
-                give: Some(compiled(&give, || ValueTemplate::compile(give.value))?),
+                give: Some(Box::new(compiled(&give, || ValueTemplate::compile(give.value))?)),
                 method: Method::GET,
                 host: "api".to_owned(),
                 path: CallPath::Template(TextTemplate::compile("").ok()?),
@@ -236,14 +239,14 @@ impl Call {
             headers: read_templates(node, "headers"),
             body: read_body(node)?,
             checksum: read_checksum(node),
-            presign: node.get("presign").and_then(|place| read_presign(&place)),
+            presign: node.get("presign").and_then(|place| read_presign(&place)).map(Box::new),
             answer: node.get("answer").map_or_else(Answer::default, |place| Answer::read(&place)),
             repeatable: node.flag("repeatable", false),
             authenticated: node.flag("authenticated", true),
             accept: read_accept(node),
             tolerate: node.get("tolerate").map_or_else(Vec::new, |list| statuses(&list)),
             errors: read_errors(node),
-            wait: node.get("wait").and_then(|wait| Wait::read(&wait)),
+            wait: node.get("wait").and_then(|wait| Wait::read(&wait)).map(Box::new),
         })
     }
 
@@ -327,12 +330,9 @@ pub(super) fn read_when(node: &Node<'_>) -> Option<Condition> {
 /// The object of templates under `key`.
 pub(super) fn read_templates(node: &Node<'_>, key: &str) -> Vec<(String, ValueTemplate)> {
     node.get(key).map_or_else(Vec::new, |map| {
-        map.members()
-            .into_iter()
-            .filter_map(|(name, place)| {
-                Some((name.to_owned(), compiled(&place, || ValueTemplate::compile(place.value))?))
-            })
-            .collect()
+        tight(map.members().into_iter().filter_map(|(name, place)| {
+            Some((name.to_owned(), compiled(&place, || ValueTemplate::compile(place.value))?))
+        }))
     })
 }
 
@@ -395,7 +395,7 @@ pub(super) fn read_path(node: &Node<'_>, key: &str) -> Option<Path> {
 /// The calls under `key`: one, or a list.
 pub(super) fn read_calls(node: &Node<'_>, key: &str) -> Vec<Call> {
     node.get(key)
-        .map_or_else(Vec::new, |list| list.one_or_many().iter().filter_map(|call| Call::read(call, &[])).collect())
+        .map_or_else(Vec::new, |list| tight(list.one_or_many().iter().filter_map(|call| Call::read(call, &[]))))
 }
 
 fn read_accept(node: &Node<'_>) -> Vec<Accept> {
@@ -419,7 +419,7 @@ pub(super) fn statuses(node: &Node<'_>) -> Vec<u16> {
 
 /// The `errors` of a node.
 pub(super) fn read_errors(node: &Node<'_>) -> Vec<ErrorRule> {
-    node.get("errors").map_or_else(Vec::new, |list| list.items().iter().filter_map(read_error).collect())
+    node.get("errors").map_or_else(Vec::new, |list| tight(list.items().iter().filter_map(read_error)))
 }
 
 fn read_error(node: &Node<'_>) -> Option<ErrorRule> {

@@ -19,12 +19,11 @@ use super::{
     operation::{self, Context, Operation, Step, read_paging, read_step},
     parents::{self, Relations},
     quota::Quota,
-    read::{Node, Problem, Problems, nearest},
+    read::{Node, Problem, Problems, nearest, tight},
     routes::Routes,
     sheet,
     source::Files,
     support::Unsupported,
-    walk::Walk,
 };
 use crate::mapping::{Path, Plan, condition::Match, xml::Vocabulary};
 
@@ -45,7 +44,7 @@ pub fn lenient(files: &Files) -> (Catalog, Vec<Problem>) {
     for (key, hub) in &catalog.hubs {
         catalog.routes.insert(key.clone(), Routes::new(hub.operations()));
     }
-    let sets = element_sets(&values);
+    let sets = element_sets(values);
     for key in sets.keys() {
         let merged = inherit(key, &sets, &problems, 0);
         if let Some(element) = read_element(key, &merged, &catalog, &problems) {
@@ -112,7 +111,7 @@ fn read_hubs(values: &BTreeMap<String, Value>, problems: &Problems) -> BTreeMap<
 /// The files of one element, by their name inside its folder.
 type FileSet = BTreeMap<String, (String, Value)>;
 
-fn element_sets(values: &BTreeMap<String, Value>) -> BTreeMap<String, FileSet> {
+fn element_sets(values: BTreeMap<String, Value>) -> BTreeMap<String, FileSet> {
     let mut sets: BTreeMap<String, FileSet> = BTreeMap::new();
     for (file, value) in values {
         let Some(rest) = file.strip_prefix("elements/") else { continue };
@@ -120,7 +119,8 @@ fn element_sets(values: &BTreeMap<String, Value>) -> BTreeMap<String, FileSet> {
             Some((folder, name)) => (folder, name),
             None => (rest.trim_end_matches(".json"), "element.json"),
         };
-        sets.entry(folder.to_owned()).or_default().insert(name.to_owned(), (file.clone(), value.clone()));
+        let (folder, name) = (folder.to_owned(), name.to_owned());
+        sets.entry(folder).or_default().insert(name, (file, value));
     }
     sets
 }
@@ -293,7 +293,7 @@ fn read_vocabulary(node: &Node<'_>) -> Option<Vocabulary> {
 
 fn read_lookups(node: &Node<'_>, key: &str) -> Vec<Step> {
     node.get(key).map_or_else(Vec::new, |list| {
-        list.items().iter().enumerate().filter_map(|(index, step)| read_step(step, index)).collect()
+        tight(list.items().iter().enumerate().filter_map(|(index, step)| read_step(step, index)))
     })
 }
 
@@ -334,7 +334,7 @@ fn read_resources(
     errors: &[ErrorRule],
 ) -> (Operations, Plans, BTreeMap<String, Relations>) {
     let paging = element.get("paging").and_then(|place| read_paging(&place));
-    let filtering = element.get("filtering").and_then(|place| read_filtering(&place, None));
+    let filtering = element.get("filtering").and_then(|place| read_filtering(&place, None)).map(Arc::new);
     let (mut plans, mut operations, mut relations) = (Plans::new(), Operations::new(), BTreeMap::new());
     for (name, node) in resources {
         let Some(resource) = hub.resources.get(name) else {
@@ -367,11 +367,9 @@ fn read_resources(
 fn check_hosts(node: &Node<'_>, identity: &Identity, operations: &Operations) {
     let known: Vec<&str> = identity.hosts.iter().map(|host| host.name.as_str()).collect();
     for operation in operations.values() {
-        for call in operation
-            .steps
-            .iter()
-            .flat_map(|step| step.calls.iter().chain(&step.or_else).chain(step.walk.iter().flat_map(Walk::all_calls)))
-        {
+        for call in operation.steps.iter().flat_map(|step| {
+            step.calls.iter().chain(&step.or_else).chain(step.walk.iter().flat_map(|walk| walk.all_calls()))
+        }) {
             if !known.contains(&call.host.as_str()) {
                 node.problem_hint(
                     format!("`{}` calls the host `{}`, which is not under `hosts`", operation.hub.id(), call.host),

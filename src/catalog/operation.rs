@@ -8,7 +8,7 @@ use super::{
     hub::{AnswerKind, HubOperation, Model, Resource},
     lines,
     parents::{Relations, read_relations},
-    read::Node,
+    read::{Node, tight},
     session::{Session, read_session},
     support,
     wait::Complete,
@@ -58,9 +58,9 @@ pub struct Step {
     /// Calls tried in turn while the one before found nothing (404).
     pub or_else: Vec<Call>,
     /// How a large file is sent instead.
-    pub session: Option<Session>,
+    pub session: Option<Box<Session>>,
     /// A walk, in place of a call.
-    pub walk: Option<Walk>,
+    pub walk: Option<Box<Walk>>,
 }
 
 /// An operation of an element.
@@ -75,11 +75,11 @@ pub struct Operation {
     /// How it pages.
     pub paging: Option<Paging>,
     /// How it filters.
-    pub filtering: Option<Filtering>,
+    pub filtering: Option<Arc<Filtering>>,
     /// A call that only counts.
-    pub count: Option<Call>,
+    pub count: Option<Box<Call>>,
     /// Reads again what a list tells incompletely.
-    pub complete: Option<Complete>,
+    pub complete: Option<Box<Complete>>,
     /// Refusals.
     pub refuse: Vec<Refusal>,
     /// Whether missing parent folders of the target (or destination) are made.
@@ -120,7 +120,7 @@ pub(super) struct Context<'a> {
     /// Paging that operations without their own have.
     pub(super) paging: Option<Paging>,
     /// Filtering that operations without their own have.
-    pub(super) filtering: Option<Filtering>,
+    pub(super) filtering: Option<Arc<Filtering>>,
     /// What a null is written as.
     pub(super) clearing: serde_json::Value,
     /// The member in which callers get native records.
@@ -150,7 +150,7 @@ pub(super) fn read_resource(node: &Node<'_>, context: &Context<'_>) -> Option<(A
         None => None,
     };
     let filtering = match node.get("filtering") {
-        Some(place) => read_filtering(&place, context.filtering.as_ref()),
+        Some(place) => read_filtering(&place, context.filtering.as_deref()).map(Arc::new),
         None => context.filtering.clone(),
     };
     let defaults = read_filled(node, "defaults");
@@ -226,7 +226,7 @@ fn read_operation(
     let steps = if let Some(list) = node.get("steps") {
         let known: Vec<&str> = OPERATION_KEYS.iter().copied().chain(["steps", "errors"]).collect();
         node.object(&known)?;
-        list.items().iter().enumerate().filter_map(|(index, step)| read_step(step, index)).collect()
+        tight(list.items().iter().enumerate().filter_map(|(index, step)| read_step(step, index)))
     } else {
         let call = Call::read(node, OPERATION_KEYS)?;
         vec![Step {
@@ -235,7 +235,7 @@ fn read_operation(
             refuse: Vec::new(),
             calls: vec![call],
             or_else: read_calls(node, "orElse"),
-            session: read_session(node),
+            session: read_session(node).map(Box::new),
             walk: None,
         }]
     };
@@ -247,7 +247,8 @@ fn read_operation(
         None if matches!(hub.answer, AnswerKind::List(_)) => context.paging.clone(),
         None => None,
     };
-    let filtering = node.get("filtering").and_then(|place| read_filtering(&place, context.filtering.as_ref()));
+    let filtering =
+        node.get("filtering").and_then(|place| read_filtering(&place, context.filtering.as_deref()).map(Arc::new));
     let plan = if node.get("fields").is_some() {
         lines::read_plan(node, context, hub.model.as_deref())?
     } else {
@@ -260,8 +261,8 @@ fn read_operation(
         steps,
         paging,
         filtering,
-        count: node.get("count").and_then(|count| Call::read(&count, &[])),
-        complete: node.get("complete").and_then(|complete| Complete::read(&complete)),
+        count: node.get("count").and_then(|count| Call::read(&count, &[])).map(Box::new),
+        complete: node.get("complete").and_then(|complete| Complete::read(&complete)).map(Box::new),
         refuse: read_refusals(node),
         ensure_parents: node.flag("ensureParents", false),
         below: node
@@ -332,7 +333,7 @@ fn needs(operation: &Operation) -> Vec<(Root, String, bool)> {
     for next in operation.paging.iter().flat_map(|paging| &paging.next) {
         next.visit(&mut visit);
     }
-    for call in operation.count.iter().chain(operation.complete.iter().map(|complete| &complete.call)) {
+    for call in operation.count.as_deref().into_iter().chain(operation.complete.iter().map(|complete| &complete.call)) {
         call.visit(&mut visit);
     }
     needs
@@ -348,7 +349,7 @@ pub(super) fn read_step(node: &Node<'_>, index: usize) -> Option<Step> {
             refuse: read_refusals(node),
             calls: read_calls(node, "calls"),
             or_else: read_calls(node, "orElse"),
-            session: read_session(node),
+            session: read_session(node).map(Box::new),
             walk: None,
         });
     }
@@ -361,7 +362,7 @@ pub(super) fn read_step(node: &Node<'_>, index: usize) -> Option<Step> {
             calls: Vec::new(),
             or_else: Vec::new(),
             session: None,
-            walk: Some(Walk::read(&place)?),
+            walk: Some(Box::new(Walk::read(&place)?)),
         });
     }
     let mut call = Call::read(node, &["name", "refuse", "orElse", "session"])?;
@@ -372,13 +373,13 @@ pub(super) fn read_step(node: &Node<'_>, index: usize) -> Option<Step> {
         refuse: read_refusals(node),
         calls: vec![call],
         or_else: read_calls(node, "orElse"),
-        session: read_session(node),
+        session: read_session(node).map(Box::new),
         walk: None,
     })
 }
 
 fn read_refusals(node: &Node<'_>) -> Vec<Refusal> {
-    node.get("refuse").map_or_else(Vec::new, |list| list.items().iter().filter_map(read_refusal).collect())
+    node.get("refuse").map_or_else(Vec::new, |list| tight(list.items().iter().filter_map(read_refusal)))
 }
 
 fn read_refusal(node: &Node<'_>) -> Option<Refusal> {

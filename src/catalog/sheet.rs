@@ -54,7 +54,7 @@ fn looks_at_answers(operation: &Operation) -> bool {
         given.value.visit(&mut visit);
     }
     let mut visit = |reference: &Reference| found |= matches!(reference.root, Root::Steps | Root::Answer);
-    for call in operation.paging.iter().flat_map(|paging| &paging.next).chain(&operation.count) {
+    for call in operation.paging.iter().flat_map(|paging| &paging.next).chain(operation.count.as_deref()) {
         call.visit(&mut visit);
     }
     found
@@ -99,7 +99,7 @@ fn sheet(operation: &Operation, call: &Call, errors: &[ErrorRule]) -> Option<Arc
             let told = tests.flat_map(Match::paths).chain(paging.and_then(|paging| paging.cursor.as_ref()));
             let told: Vec<&Path> = told.chain(&call.answer.total).collect();
             // A test that refers to the call is another one each time.
-            let fixed = |test: &Option<super::answer::Skip>| match test {
+            let fixed = |test: &Option<Box<super::answer::Skip>>| match test {
                 Some(test) => test.fixed().map(|test| Some(test.clone())),
                 None => Some(None),
             };

@@ -16,8 +16,17 @@ pub struct Files(pub BTreeMap<String, String>);
 impl Files {
     /// The files built into the program.
     pub fn built_in() -> Self {
+        Self::built_in_where(&|_| true)
+    }
+
+    /// The built-in files but for those of examples, which are most of the bytes and are not even looked at.
+    pub fn built_in_to_serve() -> Self {
+        Self::built_in_where(&|path| !is_example(path))
+    }
+
+    fn built_in_where(wanted: &dyn Fn(&str) -> bool) -> Self {
         let mut files = BTreeMap::new();
-        collect(&BUILT_IN, &mut files);
+        collect(&BUILT_IN, wanted, &mut files);
         Self(files)
     }
 
@@ -49,7 +58,7 @@ impl Files {
 
     /// These without the files of examples.
     pub fn without_examples(mut self) -> Self {
-        self.0.retain(|path, _| !path.contains("/examples/"));
+        self.0.retain(|path, _| !is_example(path));
         self
     }
 
@@ -79,16 +88,23 @@ fn owner(path: &str) -> Option<(&str, &str)> {
     Some((parts.next()?, parts.next()?.trim_end_matches(".json")))
 }
 
-fn collect(directory: &Dir<'_>, files: &mut BTreeMap<String, String>) {
+fn is_example(path: &str) -> bool {
+    path.contains("/examples/")
+}
+
+fn collect(directory: &Dir<'_>, wanted: &dyn Fn(&str) -> bool, files: &mut BTreeMap<String, String>) {
     for file in directory.files() {
         let path = file.path().to_string_lossy().replace('\\', "/");
-        let wanted = path.starts_with("hubs/") || path.starts_with("elements/");
-        if let (true, Some(text)) = (wanted && has_json_ending(file.path()), file.contents_utf8()) {
+        let placed = path.starts_with("hubs/") || path.starts_with("elements/");
+        if !placed || !has_json_ending(file.path()) || !wanted(&path) {
+            continue;
+        }
+        if let Some(text) = file.contents_utf8() {
             files.insert(path, text.to_owned());
         }
     }
     for below in directory.dirs() {
-        collect(below, files);
+        collect(below, wanted, files);
     }
 }
 

@@ -12,9 +12,9 @@ pub enum Condition {
     /// The opposite.
     Falsy(Reference),
     /// The reference has this value.
-    Is(Reference, ValueTemplate),
+    Is(Reference, Box<ValueTemplate>),
     /// The reference has another value, or none.
-    IsNot(Reference, ValueTemplate),
+    IsNot(Reference, Box<ValueTemplate>),
     /// All of these.
     All(Vec<Self>),
 }
@@ -37,7 +37,7 @@ impl Condition {
                     .map(|(source, wanted)| {
                         let plain = source.strip_prefix('!');
                         let reference = optional(plain.unwrap_or(source)).map_err(|error| error.below(source))?;
-                        let wanted = ValueTemplate::compile(wanted).map_err(|error| error.below(source))?;
+                        let wanted = Box::new(ValueTemplate::compile(wanted).map_err(|error| error.below(source))?);
                         Ok(if plain.is_some() { Self::IsNot(reference, wanted) } else { Self::Is(reference, wanted) })
                     })
                     .collect::<Result<_, CompileError>>()?,

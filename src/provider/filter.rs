@@ -56,7 +56,7 @@ pub(super) fn part(
     described: &[FieldDescription],
     bound: Option<&Bound>,
 ) -> Result<Parted> {
-    let filtering = operation.filtering.as_ref().unwrap_or(&NO_FILTERING);
+    let filtering = operation.filtering.as_deref().unwrap_or(&NO_FILTERING);
     let names = Names { operation, native: invocation.native, described, filtering };
     let resolve = |name: &str| Ok(names.resolve(name));
     let max = match filtering.otherwise {

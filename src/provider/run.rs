@@ -119,7 +119,7 @@ impl Engine {
         }
         let (upload, cut_off) = match upload {
             Some(upload) => {
-                let session = operation.steps.iter().find_map(|step| step.session.as_ref());
+                let session = operation.steps.iter().find_map(|step| step.session.as_deref());
                 let (upload, cut_off) = prepare(upload, session, element).await?;
                 if let Prepared::Small(bytes) = &upload {
                     scope.file.insert("size".to_owned(), bytes.len().into());
