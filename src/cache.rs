@@ -58,7 +58,10 @@ pub use self::{
     shared::SharedAnswers,
 };
 use self::{flight::Flights, generation::Generations, quota::Quotas};
-use crate::{clock::SharedClock, error::Result};
+use crate::{
+    clock::SharedClock,
+    error::{Origin, Result},
+};
 
 /// How much is kept.
 #[derive(Debug, Clone)]
@@ -88,11 +91,14 @@ pub struct Policy {
     pub max_age: Option<Duration>,
     /// Whether the answer is kept (not with `no-store`).
     pub store: bool,
+    /// How long past its end a new entry may stand in for a provider that fails (`stale-if-error`, RFC 5861); not for a
+    /// request that names an age.
+    pub stale_if_error: Duration,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { ttl: Duration::ZERO, max_entries: 0, max_age: None, store: true }
+        Self { ttl: Duration::ZERO, max_entries: 0, max_age: None, store: true, stale_if_error: Duration::ZERO }
     }
 }
 
@@ -119,7 +125,7 @@ struct Lifetime;
 
 impl Expiry<CacheKey, Arc<Entry>> for Lifetime {
     fn expire_after_create(&self, _: &CacheKey, entry: &Arc<Entry>, _: Instant) -> Option<Duration> {
-        Some(entry.ttl.saturating_add(GRACE))
+        Some(entry.ttl.saturating_add(entry.stale_if_error.max(GRACE)))
     }
 
     fn expire_after_update(
@@ -129,7 +135,7 @@ impl Expiry<CacheKey, Arc<Entry>> for Lifetime {
         _: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        Some(entry.ttl.saturating_add(GRACE))
+        Some(entry.ttl.saturating_add(entry.stale_if_error.max(GRACE)))
     }
 }
 
@@ -182,10 +188,11 @@ impl ResponseCache {
     /// The entry of `key`, or else the answer of `compute`, which is kept as `policy` says.
     ///
     /// Only answers with a status of 2xx and a body within the limit are kept. Equal misses share one computation, whose
-    /// deadline is its first caller's; a request that takes no entry (`max_age` zero) computes for itself.
+    /// deadline is its first caller's; a request that takes no entry (`max_age` zero) computes for itself. Where the
+    /// provider fails, an entry past its end stands in as long as it may.
     ///
     /// # Errors
-    /// What `compute` says; every caller that shared the computation gets an error of the same content.
+    /// What `compute` says, if nothing stands in; every caller that shared the computation gets an error of the same content.
     ///
     /// # Cancel safety
     /// Dropping the future of one caller leaves the computation to the others; dropping all of them drops it.
@@ -197,6 +204,7 @@ impl ResponseCache {
         let generation = self.0.generations.current(&key);
         let alone = policy.max_age == Some(Duration::ZERO);
         let mut missed = Outcome::Miss;
+        let mut ended = None;
         if alone {
             missed = Outcome::Request;
         } else if let Some(entry) = self.0.entries.get(&key) {
@@ -207,30 +215,43 @@ impl ResponseCache {
                 return Ok(Found { entry, outcome: Outcome::Hit, stored: false });
             } else {
                 missed = Outcome::Expired;
+                ended = Some(entry);
             }
         }
         let this = self.clone();
-        let id = (key.clone(), generation);
+        let (id, asked) = ((key.clone(), generation), key.clone());
         let work = async move {
             let shared = this.0.shared.as_ref().filter(|_| policy.store);
             if let Some(shared) = shared.filter(|_| !alone)
-                && let Some((answer, ttl)) = shared.get(&key).await
+                && let Some((answer, ttl)) = shared.get(&asked).await
             {
-                let (entry, stored) = this.keep(key.clone(), generation, Policy { ttl, ..policy }, answer);
+                let (entry, stored) = this.keep(asked.clone(), generation, Policy { ttl, ..policy }, answer);
                 if entry.is_fresh(this.0.clock.now(), policy.max_age) {
                     return Ok((entry, stored));
                 }
             }
             let answer = compute().await?;
-            let (entry, stored) = this.keep(key.clone(), generation, policy, answer);
+            let (entry, stored) = this.keep(asked.clone(), generation, policy, answer);
             if let Some(shared) = shared.filter(|_| stored) {
-                shared.put(&key, &entry).await;
+                shared.put(&asked, &entry).await;
             }
             Ok((entry, stored))
         };
         let (result, leads) =
             if alone { (flight::shield(work).await, true) } else { self.0.flights.join(id, work).await };
-        let (entry, stored) = result?;
+        let (entry, stored) = match result {
+            Ok(computed) => computed,
+            Err(error) => {
+                let stands_in = |entry: &Arc<Entry>| {
+                    // A write, or another owner of the grant, may have come in between.
+                    policy.max_age.is_none()
+                        && entry.generation == self.0.generations.current(&key)
+                        && entry.stands_in(self.0.clock.now(), policy.stale_if_error)
+                };
+                let entry = ended.filter(|_| error.kind().origin() == Origin::Provider).filter(stands_in);
+                return entry.map_or(Err(error), |entry| Ok(Found { entry, outcome: Outcome::Stale, stored: false }));
+            }
+        };
         let outcome = match (entry.shared, leads) {
             (true, _) => Outcome::Hit,
             (false, true) => missed,
@@ -293,7 +314,7 @@ impl ResponseCache {
         answer: Answer,
     ) -> (Arc<Entry>, bool) {
         let sequence = self.0.sequence.fetch_add(1, Ordering::Relaxed);
-        let entry = Arc::new(Entry::new(answer, policy.ttl, self.0.clock.now(), generation, sequence));
+        let entry = Arc::new(Entry::new(answer, &policy, self.0.clock.now(), generation, sequence));
         let keep = policy.store
             && !policy.ttl.is_zero()
             && (200..300).contains(&entry.status)

@@ -212,6 +212,44 @@ async fn gives_an_error_to_all_and_keeps_it_for_nobody() {
     assert_eq!(read(&cache, key(1, "a"), policy(), "y").await.outcome, Outcome::Miss);
 }
 
+async fn fails(cache: &ResponseCache, policy: Policy, kind: Kind) -> Result<Found> {
+    cache.get_or_compute(key(1, "a"), policy, move || async move { Err(Error::new(kind, "no")) }).await
+}
+
+#[tokio::test]
+async fn an_entry_past_its_end_stands_in_for_a_provider_that_fails() {
+    let (cache, clock) = cache();
+    let policy = Policy { stale_if_error: Duration::from_mins(10), ..policy() };
+    read(&cache, key(1, "a"), policy, "one").await;
+    clock.shift(TimeDelta::seconds(90));
+    for kind in [Kind::ProviderFailed, Kind::ProviderUnreachable, Kind::ProviderTimeout, Kind::ProviderDown] {
+        let found = fails(&cache, policy, kind).await.unwrap();
+        assert_eq!((found.outcome, &found.entry.body[..], found.stored), (Outcome::Stale, &b"one"[..], false));
+        assert_eq!(found.cache_status(clock.now()), "hubgate; fwd=stale; ttl=-30; detail=stale-if-error");
+        assert_eq!(found.age_s(clock.now()), Some(90));
+    }
+    // What is no fault of the provider's is told.
+    for kind in [Kind::Unauthorized, Kind::NotFound, Kind::TooManyRequests, Kind::Internal, Kind::ReauthRequired] {
+        assert_eq!(fails(&cache, policy, kind).await.unwrap_err().kind(), kind);
+    }
+    // Nor does it stand in for a request that names an age, nor where the instance no longer allows it.
+    let names_an_age = Policy { max_age: Some(Duration::from_hours(1)), ..policy };
+    let afresh = Policy { max_age: Some(Duration::ZERO), ..policy };
+    let forbidden = Policy { stale_if_error: Duration::ZERO, ..policy };
+    let shorter = Policy { stale_if_error: Duration::from_secs(20), ..policy };
+    for policy in [names_an_age, afresh, forbidden, shorter] {
+        assert!(fails(&cache, policy, Kind::ProviderDown).await.is_err(), "{policy:?}");
+    }
+    // A provider that is well again is asked.
+    assert_eq!(read(&cache, key(1, "a"), policy, "two").await.outcome, Outcome::Expired);
+    clock.shift(TimeDelta::seconds(61));
+    cache.invalidate(1, "contacts");
+    assert!(fails(&cache, policy, Kind::ProviderDown).await.is_err(), "a write came in between");
+    read(&cache, key(1, "a"), policy, "three").await;
+    clock.shift(TimeDelta::seconds(60 + 600));
+    assert!(fails(&cache, policy, Kind::ProviderDown).await.is_err(), "its time is over");
+}
+
 #[tokio::test]
 async fn survives_a_panic() {
     let (cache, _) = cache();

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sha2::{Digest as _, Sha256};
 
-use super::generation::Generation;
+use super::{Policy, generation::Generation};
 
 /// An answer as it is computed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub struct Entry {
     pub stored_at: DateTime<Utc>,
     /// How long it is good.
     pub ttl: Duration,
+    /// How long past its end it may stand in for a provider that fails.
+    pub stale_if_error: Duration,
     /// The headers and the entity tag, as they are sent.
     ready: HeaderMap,
     pub(super) generation: Generation,
@@ -57,6 +59,8 @@ pub enum Outcome {
     Expired,
     /// Computed: the request wanted it so.
     Request,
+    /// From an entry past its end: the provider failed.
+    Stale,
 }
 
 /// An answer and how it was come by.
@@ -103,7 +107,7 @@ impl fmt::Debug for Entry {
 impl Entry {
     pub(super) fn new(
         answer: Answer,
-        ttl: Duration,
+        policy: &Policy,
         stored_at: DateTime<Utc>,
         generation: Generation,
         sequence: u64,
@@ -114,7 +118,8 @@ impl Entry {
         let shared = earlier.is_some();
         // The other node's clock may be a little ahead of ours.
         let stored_at = earlier.map_or(stored_at, |earlier| earlier.min(stored_at));
-        Self { status, headers, body, etag, stored_at, ttl, ready, generation, sequence, shared }
+        let Policy { ttl, stale_if_error, .. } = *policy;
+        Self { status, headers, body, etag, stored_at, ttl, stale_if_error, ready, generation, sequence, shared }
     }
 
     /// The headers to give back, the entity tag among them, with room for what an answer carries besides.
@@ -135,6 +140,12 @@ impl Entry {
         now >= self.stored_at && age < self.ttl && max_age.is_none_or(|most| age <= most)
     }
 
+    /// Whether it may be given out in place of a provider that fails, by what it was kept with and by what holds now.
+    pub(super) fn stands_in(&self, now: DateTime<Utc>, stale_if_error: Duration) -> bool {
+        let longest = self.ttl.saturating_add(self.stale_if_error.min(stale_if_error));
+        now >= self.stored_at && self.age(now) < longest
+    }
+
     pub(super) fn weight(&self) -> usize {
         const OVERHEAD: usize = 200;
         let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len() + 48).sum();
@@ -151,6 +162,7 @@ impl Outcome {
             Self::Coalesced => "coalesced",
             Self::Expired => "expired",
             Self::Request => "request",
+            Self::Stale => "stale",
         }
     }
 }
@@ -163,6 +175,10 @@ impl Found {
                 let left = self.entry.ttl.saturating_sub(self.entry.age(now));
                 return format!("hubgate; hit; ttl={}", left.as_secs());
             }
+            Outcome::Stale => {
+                let over = self.entry.age(now).saturating_sub(self.entry.ttl);
+                return format!("hubgate; fwd=stale; ttl=-{}; detail=stale-if-error", over.as_secs());
+            }
             Outcome::Miss => "fwd=uri-miss",
             Outcome::Coalesced => "fwd=uri-miss; collapsed",
             Outcome::Expired => "fwd=stale",
@@ -173,6 +189,6 @@ impl Found {
 
     /// The value of `Age` in seconds; `None` for an answer that came straight from the provider.
     pub fn age_s(&self, now: DateTime<Utc>) -> Option<u64> {
-        (self.outcome == Outcome::Hit).then(|| self.entry.age(now).as_secs())
+        matches!(self.outcome, Outcome::Hit | Outcome::Stale).then(|| self.entry.age(now).as_secs())
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     cache::{self, CacheKey, Directives, Policy, ResponseCache},
     catalog::{Element, Operation, hub::Location},
     error::{Error, Result},
+    instance::configuration::stale_if_error,
     mapping::{Root, Scope},
     provider::{Connection, Engine},
     store::Store,
@@ -116,6 +117,8 @@ impl Gateway {
             max_entries: instance.max_cache_size,
             max_age: wishes.max_age,
             store: !wishes.no_store,
+            // What cannot be understood was refused when it was set; one from before that allows nothing.
+            stale_if_error: stale_if_error(&instance.configuration).unwrap_or_default(),
         };
         let known: Vec<String> = texts(&call.head.headers, &header::IF_NONE_MATCH).map(str::to_owned).collect();
         let found = match self.cache.hit(&key, policy.max_age) {

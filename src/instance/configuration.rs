@@ -3,7 +3,10 @@
 //! Values come as strings, booleans, numbers or objects and are kept as they came; only secrets are always text. A
 //! secret leaves the process as [`MASK`], and a mask that comes back changes nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
@@ -16,6 +19,31 @@ pub const MASK: &str = "********";
 
 /// The key that switches events on.
 pub const EVENTS_ENABLED: &str = "event.notification.enabled";
+
+/// The key under which an instance says for how many seconds past its time a cached answer may stand in for a provider
+/// that fails (`stale-if-error`, RFC 5861).
+pub const STALE_IF_ERROR: &str = "cache.stale.if.error";
+
+/// The longest that can be asked for: a week.
+pub const MAX_STALE_S: u64 = 7 * 24 * 3600;
+
+/// What `configuration` says under [`STALE_IF_ERROR`]; zero when it says nothing.
+///
+/// # Errors
+/// When the value is no whole number of seconds up to [`MAX_STALE_S`], as a number or as text.
+pub fn stale_if_error(configuration: &Map<String, Value>) -> Result<Duration, String> {
+    let seconds = match configuration.get(STALE_IF_ERROR) {
+        None | Some(Value::Null) => Some(0),
+        Some(Value::Number(number)) => number.as_u64(),
+        Some(Value::String(text)) if text.trim().is_empty() => Some(0),
+        Some(Value::String(text)) => text.trim().parse().ok(),
+        Some(_) => None,
+    };
+    match seconds.filter(|seconds| *seconds <= MAX_STALE_S) {
+        Some(seconds) => Ok(Duration::from_secs(seconds)),
+        None => Err(format!("must be a whole number of seconds, {MAX_STALE_S} at most; 0 takes no stale answers")),
+    }
+}
 
 /// Keys that the contract knows as secrets, whatever an element's file says of them.
 const SECRET_KEYS: [&str; 13] = [

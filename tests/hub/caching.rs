@@ -1,5 +1,7 @@
 //! The response cache as callers see it.
 
+use std::time::{Duration, Instant};
+
 use reqwest::Method;
 use serde_json::json;
 
@@ -73,4 +75,36 @@ async fn failures_are_not_kept() {
     hub.get("hubspot", "/contacts?pageSize=6").await.expect(502);
     hub.control("hubspot", Method::DELETE, "/faults", &json!(null)).await;
     hub.get("hubspot", "/contacts?pageSize=6").await.expect(200);
+}
+
+#[tokio::test]
+async fn an_old_answer_stands_in_for_a_failing_provider_where_the_instance_allows_it() {
+    let hub = Gateway::demo();
+    let instance = format!("/instances/{}", hub.instance_id("hubspot"));
+    let allow = |value: serde_json::Value| {
+        let change = json!({"configuration": {"cache.stale.if.error": value}});
+        send(hub.platform(Method::PATCH, &instance).json(&change))
+    };
+    for wrong in [json!("soon"), json!(-1), json!(true), json!(7 * 24 * 3600 + 1)] {
+        let refused = allow(wrong).await.expect(400);
+        assert!(refused.body.to_string().contains("/configuration/cache.stale.if.error"), "{}", refused.body);
+    }
+    allow(json!("600")).await.expect(200);
+    enable(&hub, "hubspot", 1).await;
+    let fresh = hub.get("hubspot", "/contacts?pageSize=3").await.expect(200);
+    hub.control("hubspot", Method::POST, "/faults", &json!({"path": "/crm/v3/objects/contacts", "status": 500})).await;
+    // Until its second is over, the answer is simply a hit.
+    let (begun, mut reply) = (Instant::now(), hub.get("hubspot", "/contacts?pageSize=3").await.expect(200));
+    while reply.header("cache-status").contains("hit") && begun.elapsed() < Duration::from_secs(30) {
+        reply = hub.get("hubspot", "/contacts?pageSize=3").await.expect(200);
+    }
+    let status = reply.header("cache-status");
+    assert!(status.starts_with("hubgate; fwd=stale; ttl=-") && status.ends_with("detail=stale-if-error"), "{status}");
+    assert!(reply.header("age").parse::<u64>().is_ok_and(|age| age >= 1));
+    assert_eq!(reply.body, fresh.body);
+    // What was never asked cannot stand in, and who asks for a fresh answer is told the truth.
+    hub.get("hubspot", "/contacts?pageSize=4").await.expect(502);
+    send(hub.request("hubspot", Method::GET, "/contacts?pageSize=3").header("Cache-Control", "no-cache"))
+        .await
+        .expect(502);
 }

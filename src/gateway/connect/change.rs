@@ -7,8 +7,18 @@ use serde_json::{Map, Value};
 use super::draft::{Draft, Mode};
 use crate::{
     catalog::Element,
-    instance::configuration::{EVENTS_ENABLED, GRANT_KEYS, Values},
+    error::{Error, Result},
+    instance::configuration::{EVENTS_ENABLED, GRANT_KEYS, STALE_IF_ERROR, Values, stale_if_error},
 };
+
+/// Refuses values that mean something to the gateway itself and cannot be understood.
+pub(super) fn check_own_keys(sent: &Map<String, Value>) -> Result<()> {
+    match stale_if_error(sent) {
+        Ok(_) => Ok(()),
+        Err(wanted) => Err(Error::bad_request("The configuration cannot be used")
+            .with_detail(format!("/configuration/{STALE_IF_ERROR}"), wanted)),
+    }
+}
 
 /// The sent configuration without what belongs to the grant.
 pub(super) fn sent_for(element: &Element, draft: &Draft) -> Map<String, Value> {

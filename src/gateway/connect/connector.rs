@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     Owner,
-    change::{apply, captured_keys, events_enabled, put_all, sent_for},
+    change::{apply, captured_keys, check_own_keys, events_enabled, put_all, sent_for},
     connections::Connections,
     credentials::{Fresh, Obtained, Source, Stored},
     draft::{Draft, External, Mode},
@@ -169,7 +169,9 @@ impl Connector {
         let external = draft.external.unwrap_or_default();
         let inherited = self.inherited(element);
         let mut own = Values::default();
-        own.merge(&element.configuration, &Values::default(), &sent_for(element, &draft));
+        let sent = sent_for(element, &draft);
+        check_own_keys(&sent)?;
+        own.merge(&element.configuration, &Values::default(), &sent);
         let proof = self.prove(element, &inherited, &mut own, &draft, external, deadline).await?;
         let new = NewInstance {
             organization_id: owner.organization_id,
@@ -214,6 +216,7 @@ impl Connector {
         }
         let inherited = self.inherited(&element);
         let sent = draft.configuration.is_some().then(|| sent_for(&element, &draft));
+        sent.as_ref().map_or(Ok(()), check_own_keys)?;
         let external = draft.external.unwrap_or_else(|| external_of(&record));
         let captured = captured_keys(&element);
         // The proof comes first and once: a code cannot be exchanged again when another change gets in between.
