@@ -1,6 +1,8 @@
 //! The command line. Exit codes: 0 done, 1 it failed or found faults, 2 wrong usage or settings.
 
 mod account;
+mod audit;
+mod backup;
 mod check;
 #[cfg(feature = "demo")]
 mod demo;
@@ -45,6 +47,9 @@ enum Command {
     Check(check::Arguments),
     Pages(pages::Arguments),
     Account(account::Arguments),
+    Audit(audit::Arguments),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
     Migrate(migrate::Arguments),
     Health(health::Arguments),
 }
@@ -77,6 +82,9 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Check(arguments) => check::run(&arguments, &sources),
         Command::Pages(arguments) => pages::run(&arguments, &sources),
         Command::Account(arguments) => account::run(&arguments, sources),
+        Command::Audit(arguments) => audit::run(&arguments, sources),
+        Command::Backup(arguments) => backup::back_up(&arguments, sources),
+        Command::Restore(arguments) => backup::restore(&arguments, sources),
         Command::Migrate(arguments) => migrate::run(&arguments, sources),
         Command::Health(arguments) => health::run(&arguments, sources),
     }

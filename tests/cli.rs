@@ -48,6 +48,9 @@ fn every_command_explains_itself() {
         &["health", "--help"],
         &["account", "create", "--help"],
         &["migrate", "--help"],
+        &["audit", "verify", "--help"],
+        &["backup", "--help"],
+        &["restore", "--help"],
     ] {
         let output = run(dir.path(), arguments);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");

@@ -77,7 +77,8 @@ pub(super) fn create(path: &Path) -> Result<Sealer> {
     load(path)?.ok_or_else(|| refuse(format!("The master key file {shown} vanished")))
 }
 
-fn parent(path: &Path) -> PathBuf {
+/// The directory that `path` is in.
+pub(super) fn parent(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),

@@ -175,7 +175,7 @@ fn cipher(key: &[u8; 32]) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new(Key::from_slice(key))
 }
 
-fn digest(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+pub(super) fn digest(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     // A key of the hash's block size needs no check of its length; the zeros are what HMAC would pad with.
     let mut block = Zeroizing::new([0; 64]);
     for (to, from) in block.iter_mut().zip(key) {

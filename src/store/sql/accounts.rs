@@ -3,13 +3,15 @@
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
 use sqlx::Row as _;
 
 use super::{DbRow, DbStore};
 use crate::{
     error::{Error as PublicError, Kind, Result as PublicResult},
     store::{
-        Accounts, CreatedAccount, NewAccount, Organization, User,
+        Accounts, Actor, CreatedAccount, NewAccount, Organization, User, action,
+        audit::Entry,
         error::{Error, Result},
         records::time,
         seal::{self, Place},
@@ -106,14 +108,33 @@ impl DbStore {
             .bind(user.id)
             .execute(&mut *tx)
             .await?;
+        let entry = Entry {
+            actor: &new.actor,
+            owner: Some((organization.id, user.id)),
+            action: action::ACCOUNT_CREATED,
+            instances: &[],
+            details: json!({}),
+        };
+        self.note(&mut tx, &entry).await?;
         tx.commit().await?;
         Ok(CreatedAccount { organization, user, organization_secret, user_secret })
     }
 
-    fn opened(&self, table: &'static str, id: i64, row: Option<DbRow>) -> Result<Option<SecretString>> {
+    /// Opens a secret for the operator, once its reading is recorded.
+    async fn read_out(&self, table: &'static str, id: i64, row: Option<DbRow>) -> Result<Option<SecretString>> {
         let Some(row) = row else { return Ok(None) };
         let (key_id, sealed): (String, Vec<u8>) = (row.try_get("key_id")?, row.try_get("secret_sealed")?);
         let plain = self.sealer.open(secret_of(table, id), &key_id, &sealed)?;
+        let mut tx = self.begin().await?;
+        let entry = Entry {
+            actor: &Actor::default(),
+            owner: None,
+            action: action::ACCOUNT_READ,
+            instances: &[],
+            details: json!({"secret": table, "id": id, "organizationId": row.try_get::<i64, _>("house")?}),
+        };
+        self.note(&mut tx, &entry).await?;
+        tx.commit().await?;
         text(&plain, "secret").map(Some)
     }
 }
@@ -144,9 +165,9 @@ impl Accounts for DbStore {
     }
 
     async fn organization_secret(&self, id: i64) -> PublicResult<Option<SecretString>> {
-        let query = sqlx::query("SELECT key_id, secret_sealed FROM organization WHERE id = $1").bind(id);
-        let row = query.fetch_optional(self.reader()).await.map_err(Error::from)?;
-        Ok(self.opened(ORGANIZATION, id, row)?)
+        let query = sqlx::query("SELECT key_id, secret_sealed, id AS house FROM organization WHERE id = $1");
+        let row = query.bind(id).fetch_optional(self.reader()).await.map_err(Error::from)?;
+        Ok(self.read_out(ORGANIZATION, id, row).await?)
     }
 
     async fn user(&self, id: i64) -> PublicResult<Option<User>> {
@@ -169,8 +190,9 @@ impl Accounts for DbStore {
     }
 
     async fn user_secret(&self, id: i64) -> PublicResult<Option<SecretString>> {
-        let query = sqlx::query("SELECT key_id, secret_sealed FROM account_user WHERE id = $1").bind(id);
-        let row = query.fetch_optional(self.reader()).await.map_err(Error::from)?;
-        Ok(self.opened(USER, id, row)?)
+        let query =
+            sqlx::query("SELECT key_id, secret_sealed, organization_id AS house FROM account_user WHERE id = $1");
+        let row = query.bind(id).fetch_optional(self.reader()).await.map_err(Error::from)?;
+        Ok(self.read_out(USER, id, row).await?)
     }
 }
