@@ -7,6 +7,7 @@ mod check;
 #[cfg(feature = "demo")]
 mod demo;
 mod health;
+mod key;
 mod migrate;
 mod pages;
 mod serve;
@@ -50,6 +51,7 @@ enum Command {
     Audit(audit::Arguments),
     Backup(backup::Backup),
     Restore(backup::Restore),
+    Key(key::Arguments),
     Migrate(migrate::Arguments),
     Health(health::Arguments),
 }
@@ -85,6 +87,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Audit(arguments) => audit::run(&arguments, sources),
         Command::Backup(arguments) => backup::back_up(&arguments, sources),
         Command::Restore(arguments) => backup::restore(&arguments, sources),
+        Command::Key(arguments) => key::run(&arguments, sources),
         Command::Migrate(arguments) => migrate::run(&arguments, sources),
         Command::Health(arguments) => health::run(&arguments, sources),
     }

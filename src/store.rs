@@ -30,9 +30,10 @@ use tokio::time::Instant;
 pub use self::{
     audit::{Actor, AuditFilter, AuditRecord, AuditVerdict, By, action},
     records::{
-        CreatedAccount, GrantRecord, GrantState, InstanceChange, InstanceFilter, InstanceRecord, Lease, NewAccount,
-        NewGrant, NewInstance, Organization, RefreshFailure, User,
+        CreatedAccount, GrantRecord, GrantState, InstanceChange, InstanceFilter, InstanceRecord, Lease, MasterKey,
+        NewAccount, NewGrant, NewInstance, Organization, RefreshFailure, User,
     },
+    rotation::{Rotated, add_key, list_keys, remove_key, rotate_key},
 };
 use crate::{clock::SharedClock, config, error::Result};
 
@@ -43,6 +44,7 @@ mod migration;
 #[allow(clippy::duplicate_mod, reason = "the statements in sql/ are compiled for either database")]
 mod postgres;
 mod records;
+mod rotation;
 pub mod seal;
 #[allow(clippy::duplicate_mod, reason = "the statements in sql/ are compiled for either database")]
 mod sqlite;
@@ -135,7 +137,7 @@ pub struct Restored {
 
 /// The whole store.
 #[async_trait]
-pub trait Store: Accounts + Instances + Grants + Audit {
+pub trait Store: Accounts + Instances + Grants + Audit + MasterKeys {
     /// Tells whether the store answers.
     ///
     /// # Errors
@@ -332,4 +334,27 @@ pub trait Audit: Send + Sync {
 
     /// Looks through the whole log, as it is at this moment.
     async fn verify_audit(&self) -> Result<AuditVerdict>;
+}
+
+/// The master keys that the database knows; see [`rotate_key`].
+///
+/// The common faults are those of [`Accounts`].
+#[async_trait]
+pub trait MasterKeys: Send + Sync {
+    /// All of them, the oldest first.
+    async fn master_keys(&self) -> Result<Vec<MasterKey>>;
+
+    /// Makes a key that is in the key file the one that seals what is new.
+    async fn seal_with(&self, key_id: &str) -> Result<()>;
+
+    /// Seals anew, in short transactions, what is sealed under other keys than the one that seals what is new; tells how
+    /// many rows it was.
+    async fn reseal(&self) -> Result<u64>;
+
+    /// Notes that a key is not needed any more.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`](crate::error::Kind::NotFound); [`Kind::Conflict`](crate::error::Kind::Conflict) when it seals
+    /// what is new, or something is sealed under it still.
+    async fn retire_key(&self, key_id: &str) -> Result<()>;
 }

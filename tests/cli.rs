@@ -49,6 +49,10 @@ fn every_command_explains_itself() {
         &["account", "create", "--help"],
         &["migrate", "--help"],
         &["audit", "verify", "--help"],
+        &["key", "list", "--help"],
+        &["key", "add", "--help"],
+        &["key", "rotate", "--help"],
+        &["key", "remove", "--help"],
         &["backup", "--help"],
         &["restore", "--help"],
     ] {

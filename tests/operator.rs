@@ -10,6 +10,8 @@
 
 #[path = "operator/house.rs"]
 mod house;
+#[path = "operator/keys.rs"]
+mod keys;
 
 use std::{
     fs,

@@ -26,6 +26,8 @@ mod cable;
 mod conformance;
 #[path = "support/postgres.rs"]
 mod database;
+#[path = "store/keys.rs"]
+mod keys;
 #[path = "store/postgres.rs"]
 mod postgres;
 #[path = "store/sqlite.rs"]

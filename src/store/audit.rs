@@ -42,6 +42,10 @@ pub mod action {
     pub const INSTANCE_DELETED: &str = "instance.deleted";
     /// The tokens of instances were read.
     pub const INSTANCE_READ: &str = "instance.read";
+    /// Another master key seals what is new.
+    pub const KEY_ROTATED: &str = "key.rotated";
+    /// A master key is not needed any more.
+    pub const KEY_REMOVED: &str = "key.removed";
     /// The embedded store was put back from a backup.
     pub const STORE_RESTORED: &str = "store.restored";
 }

@@ -42,6 +42,13 @@ macro_rules! for_update {
     };
 }
 
+/// What keeps a row that is read as it is until the transaction ends.
+macro_rules! for_share {
+    () => {
+        " FOR SHARE"
+    };
+}
+
 #[path = "sql/accounts.rs"]
 mod accounts;
 #[path = "sql/audit.rs"]
@@ -54,6 +61,8 @@ mod instances;
 #[path = "sql/keys.rs"]
 mod keys;
 mod listen;
+#[path = "sql/rotation.rs"]
+mod rotation;
 
 type Db = Postgres;
 type DbConnection = PgConnection;

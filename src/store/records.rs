@@ -345,3 +345,18 @@ pub struct RefreshFailure {
     /// Whether the refresh token may have been spent.
     pub uncertain: bool,
 }
+
+/// A master key that the database knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MasterKey {
+    /// Its id.
+    pub id: String,
+    /// Since when the database knows it.
+    pub created_at: DateTime<Utc>,
+    /// Whether it seals what is new.
+    pub seals: bool,
+    /// Since when it is not needed any more.
+    pub removed_at: Option<DateTime<Utc>>,
+    /// How many rows are sealed under it.
+    pub rows: u64,
+}

@@ -40,6 +40,13 @@ macro_rules! for_update {
     };
 }
 
+/// What keeps a row that is read as it is until the transaction ends.
+macro_rules! for_share {
+    () => {
+        ""
+    };
+}
+
 #[path = "sql/accounts.rs"]
 mod accounts;
 #[path = "sql/audit.rs"]
@@ -52,6 +59,8 @@ mod instances;
 #[path = "sql/keys.rs"]
 mod keys;
 pub(super) mod restore;
+#[path = "sql/rotation.rs"]
+mod rotation;
 
 type Db = Sqlite;
 type DbConnection = SqliteConnection;
@@ -61,7 +70,6 @@ type DbStore = SqliteStore;
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 
 const DATABASE: &str = "hubgate.db";
-const MASTER_KEY: &str = "master.key";
 const LOCK: &str = "hubgate.lock";
 /// How long a statement waits for another process's write to end.
 const BUSY: Duration = Duration::from_secs(5);
@@ -111,7 +119,7 @@ impl SqliteStore {
             )));
         }
         MIGRATIONS.run(&write).await.map_err(|error| migration::refused(&MIGRATIONS, &shown, error))?;
-        let key_file = settings.master_key_file.clone().unwrap_or_else(|| dir.join(MASTER_KEY));
+        let key_file = settings.master_key_file.clone().unwrap_or_else(|| dir.join(key::USUAL));
         let mut tx = write.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
         let sealer = keys::unlock(&mut tx, &key_file, &shown, clock.now().timestamp_millis()).await?;
         let chain = audit::unlock(&mut tx, &sealer, clock.now().timestamp_millis()).await?;

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use sqlx::Row as _;
 
-use super::{DbRow, DbStore};
+use super::{DbRow, DbStore, keys};
 use crate::{
     error::{Error as PublicError, Kind, Result as PublicResult},
     store::{
@@ -18,12 +18,12 @@ use crate::{
     },
 };
 
-const ORGANIZATION: &str = "organization";
-const USER: &str = "account_user";
+pub(super) const ORGANIZATION: &str = "organization";
+pub(super) const USER: &str = "account_user";
 /// Stands in a sealed column until the row's id is known, which is part of what a value is bound to.
 pub(super) const UNSEALED: &[u8] = &[];
 
-fn secret_of(table: &'static str, row: i64) -> Place {
+pub(super) fn secret_of(table: &'static str, row: i64) -> Place {
     Place { table, row, column: "secret" }
 }
 
@@ -67,14 +67,15 @@ impl DbStore {
             None => new_secret()?,
         };
         let mut tx = self.begin().await?;
+        let key_id = keys::sealing(&mut tx).await?;
         let row = sqlx::query(
             "INSERT INTO organization (name, secret_digest, secret_sealed, key_id, created_at) \
              VALUES ($1, $2, $3, $4, $5) RETURNING *",
         )
         .bind(&new.organization)
-        .bind(self.sealer.digest(ORGANIZATION, organization_secret.expose_secret()).as_slice())
+        .bind(self.sealer.digest_under(&key_id, ORGANIZATION, organization_secret.expose_secret())?.as_slice())
         .bind(UNSEALED)
-        .bind(self.sealer.key_id())
+        .bind(&key_id)
         .bind(now)
         .fetch_one(&mut *tx)
         .await?;
@@ -88,15 +89,15 @@ impl DbStore {
         .bind(new.email.to_lowercase())
         .bind(&new.first_name)
         .bind(&new.last_name)
-        .bind(self.sealer.digest(USER, user_secret.expose_secret()).as_slice())
+        .bind(self.sealer.digest_under(&key_id, USER, user_secret.expose_secret())?.as_slice())
         .bind(UNSEALED)
-        .bind(self.sealer.key_id())
+        .bind(&key_id)
         .bind(now)
         .fetch_one(&mut *tx)
         .await?;
         let user = user(&row)?;
         let sealed = |table, row, secret: &SecretString| {
-            self.sealer.seal(secret_of(table, row), secret.expose_secret().as_bytes())
+            self.sealer.seal(secret_of(table, row), &key_id, secret.expose_secret().as_bytes())
         };
         sqlx::query("UPDATE organization SET secret_sealed = $1 WHERE id = $2")
             .bind(sealed(ORGANIZATION, organization.id, &organization_secret)?)
@@ -158,9 +159,7 @@ impl Accounts for DbStore {
     }
 
     async fn organization_by_secret(&self, secret: &str) -> PublicResult<Option<Organization>> {
-        let digest = self.sealer.digest(ORGANIZATION, secret);
-        let query = sqlx::query("SELECT * FROM organization WHERE secret_digest = $1").bind(digest.as_slice());
-        let row = query.fetch_optional(self.reader()).await.map_err(Error::from)?;
+        let row = self.by_secret("SELECT * FROM organization WHERE secret_digest", ORGANIZATION, secret).await?;
         Ok(row.as_ref().map(organization).transpose()?)
     }
 
@@ -177,9 +176,7 @@ impl Accounts for DbStore {
     }
 
     async fn user_by_secret(&self, secret: &str) -> PublicResult<Option<User>> {
-        let digest = self.sealer.digest(USER, secret);
-        let query = sqlx::query("SELECT * FROM account_user WHERE secret_digest = $1").bind(digest.as_slice());
-        let row = query.fetch_optional(self.reader()).await.map_err(Error::from)?;
+        let row = self.by_secret("SELECT * FROM account_user WHERE secret_digest", USER, secret).await?;
         Ok(row.as_ref().map(user).transpose()?)
     }
 

@@ -5,7 +5,7 @@ use sqlx::{QueryBuilder, Row as _};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::{Db, DbConnection, DbRow, DbStore};
+use super::{Db, DbConnection, DbRow, DbStore, keys};
 use crate::{
     error::Result as PublicResult,
     store::{
@@ -60,13 +60,14 @@ pub(super) async fn unlock(tx: &mut DbConnection, sealer: &Sealer, now: i64) -> 
         return Ok(Some(Chain::new(Zeroizing::new(key))));
     }
     let key = Zeroizing::new(seal::random::<32>()?);
-    let sealed = sealer.seal(audit::KEY, key.as_slice())?;
+    let key_id = keys::sealing(&mut *tx).await?;
+    let sealed = sealer.seal(audit::KEY, &key_id, key.as_slice())?;
     let chain = Chain::new(key);
     sqlx::query("UPDATE audit_head SET seq = 0, hash = $1, mac = $2, key_sealed = $3, key_id = $4 WHERE id = 1")
         .bind(FIRST.as_slice())
         .bind(chain.mac(0, &FIRST).as_slice())
         .bind(sealed)
-        .bind(sealer.key_id())
+        .bind(key_id)
         .execute(&mut *tx)
         .await?;
     let actor = Actor { by: By::Gateway, request: None };

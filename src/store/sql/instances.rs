@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::{
     Db, DbConnection, DbRow, DbStore,
     accounts::{UNSEALED, new_secret, text},
+    keys,
 };
 use crate::{
     error::{Error as PublicError, Kind, Result as PublicResult},
@@ -24,10 +25,10 @@ use crate::{
     },
 };
 
-const TABLE: &str = "instance";
+pub(super) const TABLE: &str = "instance";
 const PAGE: u32 = 200;
 
-fn place(row: i64, column: &'static str) -> Place {
+pub(super) fn place(row: i64, column: &'static str) -> Place {
     Place { table: TABLE, row, column }
 }
 
@@ -149,6 +150,7 @@ impl DbStore {
         let tags = without_doubles(new.tags);
         let secrets = secrets_json(&new.secrets)?;
         let mut tx = self.begin().await?;
+        let key_id = keys::sealing(&mut tx).await?;
         let id: i64 = sqlx::query_scalar(
             "INSERT INTO instance (organization_id, user_id, element_id, element_key, name, search_folded, tags, \
              configuration, secrets_sealed, token_digest, token_sealed, data_key, data_key_id, key_id, disabled, valid, \
@@ -165,11 +167,11 @@ impl DbStore {
         .bind(to_json(&tags, "tags")?)
         .bind(to_json(&new.configuration, "configuration")?)
         .bind(UNSEALED)
-        .bind(self.sealer.digest(TABLE, token.expose_secret()).as_slice())
+        .bind(self.sealer.digest_under(&key_id, TABLE, token.expose_secret())?.as_slice())
         .bind(UNSEALED)
         .bind(UNSEALED)
         .bind(DataKey::FIRST)
-        .bind(self.sealer.key_id())
+        .bind(&key_id)
         .bind(new.disabled)
         .bind(new.valid)
         .bind(new.caching_enabled)
@@ -183,7 +185,7 @@ impl DbStore {
         .fetch_one(&mut *tx)
         .await?;
         // The id is part of what a value is bound to, so sealing comes after inserting.
-        let (key, wrapped) = self.sealer.new_data_key(place(id, "data_key"))?;
+        let (key, wrapped) = self.sealer.new_data_key(place(id, "data_key"), &key_id)?;
         let row = sqlx::query(
             "UPDATE instance SET data_key = $1, secrets_sealed = $2, token_sealed = $3 WHERE id = $4 RETURNING *",
         )
@@ -393,9 +395,7 @@ impl Instances for DbStore {
     }
 
     async fn instance_by_token(&self, token: &str) -> PublicResult<Option<InstanceRecord>> {
-        let digest = self.sealer.digest(TABLE, token);
-        let query = sqlx::query("SELECT * FROM instance WHERE token_digest = $1").bind(digest.as_slice());
-        let row = query.fetch_optional(self.reader()).await.map_err(Error::from)?;
+        let row = self.by_secret("SELECT * FROM instance WHERE token_digest", TABLE, token).await?;
         Ok(row.map(|row| record(&self.sealer, &row)).transpose()?)
     }
 

@@ -198,7 +198,9 @@ async fn copy(source: &Path, draft: &Path) -> Result<(BackedUp, InstanceKeys)> {
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA application_id = {BACKUP}; VACUUM")))
         .execute(&mut database)
         .await?;
-    let master_keys = sqlx::query_scalar("SELECT key_id FROM master_key ORDER BY created_at, key_id");
+    let master_keys = sqlx::query_scalar(
+        "SELECT key_id FROM organization UNION SELECT key_id FROM account_user UNION SELECT key_id FROM instance",
+    );
     let master_keys = master_keys.fetch_all(&mut database).await?;
     let schema = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations").fetch_one(&mut database).await?;
     let faults = faults(&mut database).await?;

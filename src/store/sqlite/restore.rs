@@ -12,7 +12,7 @@ use serde_json::json;
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 use super::{
-    DATABASE, LOCK, MASTER_KEY, MIGRATIONS, audit,
+    DATABASE, LOCK, MIGRATIONS, audit,
     backup::{BACKUP, InstanceKeys, Unfinished, beside, faults, open_alone},
     instances, keys, make_dir,
 };
@@ -23,7 +23,7 @@ use crate::{
         Actor, Restored, Settings, action,
         audit::Entry,
         error::{Error, Result},
-        key::refuse,
+        key::{self, refuse},
         migration,
         seal::{Place, Sealer},
     },
@@ -72,7 +72,7 @@ pub(in crate::store) async fn restore(
     }
     let name = shown.to_string();
     MIGRATIONS.run(&mut database).await.map_err(|error| migration::refused(&MIGRATIONS, &name, error))?;
-    let key_file = settings.master_key_file.clone().unwrap_or_else(|| dir.join(MASTER_KEY));
+    let key_file = settings.master_key_file.clone().unwrap_or_else(|| dir.join(key::USUAL));
     let now = clock.now().timestamp_millis();
     let mut tx = database.begin().await.map_err(Error::from)?;
     let sealer = keys::unlock(&mut tx, &key_file, &name, now).await?;
@@ -109,8 +109,11 @@ async fn give_back(tx: &mut SqliteConnection, sealer: &Sealer, keys: &InstanceKe
         let place = Place { table: "instance", row: id, column: "data_key" };
         let wrapped = key.wrapped().ok_or(Error::Corrupt { what: "instance key" })?;
         let plain = sealer.open(place, &key.master_key, &wrapped)?;
+        // Under the master key that its row names: the file of keys may be from after a rotation.
+        let key_id: String =
+            sqlx::query_scalar("SELECT key_id FROM instance WHERE id = $1").bind(id).fetch_one(&mut *tx).await?;
         let row = sqlx::query("UPDATE instance SET data_key = $1 WHERE id = $2 RETURNING *")
-            .bind(sealer.seal(place, &plain)?)
+            .bind(sealer.seal(place, &key_id, &plain)?)
             .bind(id)
             .fetch_one(&mut *tx)
             .await?;
