@@ -98,32 +98,26 @@ impl KeyFile {
         Self { path: path.to_owned(), seen: Mutex::new(stamp), start: Instant::now(), next: AtomicU64::new(LOOK_MS) }
     }
 
-    /// The keys in the file, if it was changed since it was looked at last.
-    pub(super) fn changed(&self) -> Option<Vec<Master>> {
+    /// Hands over the keys in the file if it was changed since it was looked at last; who comes meanwhile waits.
+    pub(super) fn if_changed(&self, take: impl FnOnce(&[Master])) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = Stamp::of(&self.path);
         if *seen == stamp {
-            return None;
+            return;
         }
         *seen = stamp;
         match read(&self.path) {
-            Ok(masters) => masters,
-            Err(error) => {
-                tracing::error!(%error, "the master key file is not taken up");
-                None
-            }
+            Ok(Some(masters)) => take(&masters),
+            Ok(None) => tracing::error!(file = %self.path.display(), "the master key file is gone"),
+            Err(error) => tracing::error!(%error, "the master key file is not taken up"),
         }
     }
 
-    /// [`changed`](Self::changed), but looks once in a while only.
-    pub(super) fn changed_lately(&self) -> Option<Vec<Master>> {
+    /// Whether it is time to look again.
+    pub(super) fn is_due(&self) -> bool {
         let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         let next = self.next.load(Ordering::Relaxed);
-        if now < next || self.next.compare_exchange(next, now + LOOK_MS, Ordering::Relaxed, Ordering::Relaxed).is_err()
-        {
-            return None;
-        }
-        self.changed()
+        now >= next && self.next.compare_exchange(next, now + LOOK_MS, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }
 

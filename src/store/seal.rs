@@ -110,30 +110,31 @@ impl Sealer {
         Self(Arc::new(Shared { ring: ArcSwap::from_pointee(ring), file: Some(file) }))
     }
 
-    /// Takes up the key file as it is now; tells whether there are other keys than before.
+    /// Takes up the key file as it is now, or waits until somebody else has.
     ///
-    /// Whoever meets what none of his keys fits asks here before he gives up: a key is written to the file before
-    /// anything is sealed under it.
-    pub(super) fn reload(&self) -> bool {
-        self.0.file.as_ref().and_then(KeyFile::changed).is_some_and(|masters| self.take(&masters))
+    /// Whoever meets what none of his keys fits asks here and looks once more before he gives up: a key is written to
+    /// the file before anything is sealed under it.
+    pub(super) fn reload(&self) {
+        if let Some(file) = &self.0.file {
+            file.if_changed(|masters| self.take(masters));
+        }
     }
 
-    fn take(&self, masters: &[Zeroizing<[u8; 32]>]) -> bool {
+    fn take(&self, masters: &[Zeroizing<[u8; 32]>]) {
         let before = self.0.ring.load();
         let ring: Vec<Arc<Keys>> = masters.iter().map(|master| Arc::new(Keys::derive(master))).collect();
         if !ring.iter().any(|keys| before.iter().any(|known| known.id == keys.id)) {
             tracing::error!("the master key file has none of the keys in use; it is not taken up");
-            return false;
+            return;
         }
         let ids: Vec<&str> = ring.iter().map(|keys| keys.id.as_str()).collect();
         tracing::info!(keys = ?ids, "the master key file is taken up");
         self.0.ring.store(Arc::new(ring));
-        true
     }
 
     fn ring(&self) -> Guard<Arc<Vec<Arc<Keys>>>> {
-        if let Some(masters) = self.0.file.as_ref().and_then(KeyFile::changed_lately) {
-            self.take(&masters);
+        if self.0.file.as_ref().is_some_and(KeyFile::is_due) {
+            self.reload();
         }
         self.0.ring.load()
     }
@@ -146,14 +147,20 @@ impl Sealer {
     fn find(&self, key_id: &str) -> Result<Arc<Keys>> {
         let find = || self.ring().iter().find(|keys| keys.id == key_id).cloned();
         find()
-            .or_else(|| if self.reload() { find() } else { None })
+            .or_else(|| {
+                self.reload();
+                find()
+            })
             .ok_or_else(|| Error::KeyMissing { key: key_id.to_owned() })
     }
 
     /// Opens with whichever key fits.
     fn open_with_any(&self, associated: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let open = || self.ring().iter().find_map(|keys| open(&keys.token, associated, sealed));
-        open().or_else(|| if self.reload() { open() } else { None })
+        open().or_else(|| {
+            self.reload();
+            open()
+        })
     }
 
     /// The ids of the master keys, in the order of the file.

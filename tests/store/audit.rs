@@ -90,10 +90,11 @@ pub(crate) async fn every_deed_has_its_record(bench: &Bench) {
             action::INSTANCE_REAUTHENTICATED,
             action::INSTANCE_INVALIDATED,
             action::INSTANCE_READ,
+            action::ACCOUNT_READ,
             action::INSTANCE_DELETED,
         ]
     );
-    let (created, changed, read) = (&all[7], &all[4], &all[1]);
+    let (created, changed, read) = (&all[8], &all[5], &all[2]);
     assert_eq!((created.actor.as_str(), created.actor_id), ("user", Some(user.id)));
     assert_eq!(
         (created.request_id.as_deref(), created.instances.as_slice()),

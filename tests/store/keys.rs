@@ -172,11 +172,14 @@ async fn a_node_without_the_new_key_says_so_until_it_has_it() {
     let behind = open(&settings(&copy)).await;
     store::add_key(&settings(&file), clock()).await.unwrap();
     let new = store::rotate_key(&settings(&file), clock()).await.unwrap().key;
+    let token = made.token.expose_secret();
+    assert_eq!(behind.instance_by_token(token).await.unwrap_err().kind(), Kind::Unavailable, "it does not know");
     assert_eq!(behind.instance(made.id).await.unwrap_err().kind(), Kind::Unavailable);
     let refused = store::open(&settings(&copy), clock()).await.err().expect("refused").to_string();
     assert!(refused.contains("lacks the key") && refused.contains(&new), "{refused}");
     put(&copy, &fs::read_to_string(&file).unwrap());
-    assert_eq!(behind.instance(made.id).await.unwrap().unwrap().id, made.id);
+    assert_eq!(behind.instance_by_token(token).await.unwrap().expect("found").id, made.id);
+    assert!(behind.instance_by_token("nobody's").await.unwrap().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

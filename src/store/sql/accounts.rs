@@ -127,12 +127,13 @@ impl DbStore {
         let (key_id, sealed): (String, Vec<u8>) = (row.try_get("key_id")?, row.try_get("secret_sealed")?);
         let plain = self.sealer.open(secret_of(table, id), &key_id, &sealed)?;
         let mut tx = self.begin().await?;
+        let house: i64 = row.try_get("house")?;
         let entry = Entry {
             actor: &Actor::default(),
-            owner: None,
+            owner: (table == USER).then_some((house, id)),
             action: action::ACCOUNT_READ,
             instances: &[],
-            details: json!({"secret": table, "id": id, "organizationId": row.try_get::<i64, _>("house")?}),
+            details: json!({"secret": table, "id": id, "organizationId": house}),
         };
         self.note(&mut tx, &entry).await?;
         tx.commit().await?;

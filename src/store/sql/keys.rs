@@ -83,19 +83,33 @@ pub(super) async fn sealing(tx: &mut DbConnection) -> Result<String> {
 impl DbStore {
     /// The row whose column holds the digest of this secret, under whichever master key; `sql` ends before the digests.
     pub(super) async fn by_secret(&self, sql: &'static str, kind: &str, secret: &str) -> Result<Option<DbRow>> {
+        let mut digests = self.sealer.digests(kind, secret);
         loop {
             let mut query = QueryBuilder::<Db>::new(sql);
             query.push(" IN (");
-            let mut digests = query.separated(", ");
-            for digest in self.sealer.digests(kind, secret) {
-                digests.push_bind(digest.to_vec());
+            let mut list = query.separated(", ");
+            for digest in &digests {
+                list.push_bind(digest.to_vec());
             }
             query.push(")");
-            let row = query.build().fetch_optional(self.reader()).await?;
-            // It may stand there under a key that was made just now.
-            if row.is_some() || !self.sealer.reload() {
-                return Ok(row);
+            if let Some(row) = query.build().fetch_optional(self.reader()).await? {
+                return Ok(Some(row));
             }
+            // It may stand there under a key that was made just now.
+            self.sealer.reload();
+            let now = self.sealer.digests(kind, secret);
+            if now == digests {
+                break;
+            }
+            digests = now;
+        }
+        // Who lacks a key cannot say that there is no such secret.
+        let query = sqlx::query_scalar("SELECT key_id FROM master_key WHERE removed_at IS NULL");
+        let known: Vec<String> = query.fetch_all(self.reader()).await?;
+        let held = self.sealer.key_ids();
+        match known.into_iter().find(|id| !held.contains(id)) {
+            Some(key) => Err(Error::KeyMissing { key }),
+            None => Ok(None),
         }
     }
 }
