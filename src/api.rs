@@ -3,6 +3,7 @@
 //! A request's way: [`server`] (connection, deadlines) ▸ [`front`] (request id, strictness, time limit, the last word
 //! on every answer) ▸ [`router`] ▸ extractors ▸ handler.
 
+mod audit;
 pub mod auth;
 mod catalog;
 mod docs;
@@ -54,7 +55,12 @@ pub fn operations_router(app: App, recorder: metrics_exporter_prometheus::Promet
 }
 
 fn contract() -> Router<App> {
-    Router::new().merge(catalog::routes()).merge(instances::routes()).merge(docs::routes()).merge(hubs::routes())
+    Router::new()
+        .merge(catalog::routes())
+        .merge(instances::routes())
+        .merge(audit::routes())
+        .merge(docs::routes())
+        .merge(hubs::routes())
 }
 
 fn finish(routes: Router<App>, app: App) -> Router {

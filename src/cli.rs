@@ -1,10 +1,13 @@
 //! The command line. Exit codes: 0 done, 1 it failed or found faults, 2 wrong usage or settings.
 
 mod account;
+mod audit;
+mod backup;
 mod check;
 #[cfg(feature = "demo")]
 mod demo;
 mod health;
+mod key;
 mod migrate;
 mod pages;
 mod serve;
@@ -45,6 +48,10 @@ enum Command {
     Check(check::Arguments),
     Pages(pages::Arguments),
     Account(account::Arguments),
+    Audit(audit::Arguments),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
+    Key(key::Arguments),
     Migrate(migrate::Arguments),
     Health(health::Arguments),
 }
@@ -77,6 +84,10 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Check(arguments) => check::run(&arguments, &sources),
         Command::Pages(arguments) => pages::run(&arguments, &sources),
         Command::Account(arguments) => account::run(&arguments, sources),
+        Command::Audit(arguments) => audit::run(&arguments, sources),
+        Command::Backup(arguments) => backup::back_up(&arguments, sources),
+        Command::Restore(arguments) => backup::restore(&arguments, sources),
+        Command::Key(arguments) => key::run(&arguments, sources),
         Command::Migrate(arguments) => migrate::run(&arguments, sources),
         Command::Health(arguments) => health::run(&arguments, sources),
     }

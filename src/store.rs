@@ -16,25 +16,35 @@
 //! # Ok(()) }
 //! ```
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-pub use self::records::{
-    CreatedAccount, GrantRecord, GrantState, InstanceChange, InstanceFilter, InstanceRecord, Lease, NewAccount,
-    NewGrant, NewInstance, Organization, RefreshFailure, User,
+pub use self::{
+    audit::{Actor, AuditFilter, AuditRecord, AuditVerdict, By, action},
+    records::{
+        CreatedAccount, GrantRecord, GrantState, InstanceChange, InstanceFilter, InstanceRecord, Lease, MasterKey,
+        NewAccount, NewGrant, NewInstance, Organization, RefreshFailure, User,
+    },
+    rotation::{Rotated, add_key, list_keys, remove_key, rotate_key},
 };
 use crate::{clock::SharedClock, config, error::Result};
 
+pub mod audit;
 mod error;
 mod key;
 mod migration;
 #[allow(clippy::duplicate_mod, reason = "the statements in sql/ are compiled for either database")]
 mod postgres;
 mod records;
+mod rotation;
 pub mod seal;
 #[allow(clippy::duplicate_mod, reason = "the statements in sql/ are compiled for either database")]
 mod sqlite;
@@ -84,9 +94,50 @@ pub async fn open(settings: &Settings, clock: SharedClock) -> Result<Arc<dyn Sto
     })
 }
 
+/// Backs the embedded store up, while it is served or not: its database into `to`, which must not exist, and the keys of
+/// its instances into `keys`, which are replaced. Neither holds the master key.
+///
+/// # Errors
+/// [`Kind::Internal`](crate::error::Kind::Internal) with a text that says what to do: the store is on PostgreSQL, there
+/// is none, or one of the files cannot be written.
+pub async fn back_up(settings: &Settings, to: &Path, keys: &Path) -> Result<BackedUp> {
+    sqlite::backup::embedded_only(settings, "back up")?;
+    sqlite::backup::back_up(settings, to, keys).await
+}
+
+/// Puts a backup back where the embedded store is to be.
+///
+/// # Errors
+/// [`Kind::Internal`](crate::error::Kind::Internal) with a text that says what to do: the store is on PostgreSQL, in use
+/// or there already; the backup is damaged, by a newer version or of another master key.
+pub async fn restore(settings: &Settings, from: &Path, keys: &Path, clock: SharedClock) -> Result<Restored> {
+    sqlite::backup::embedded_only(settings, "restore")?;
+    sqlite::restore::restore(settings, from, keys, &clock).await
+}
+
+/// What a backup holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackedUp {
+    /// How many instances.
+    pub instances: usize,
+    /// The schema of the database.
+    pub schema: i64,
+    /// The ids of the master keys that it needs.
+    pub master_keys: Vec<String>,
+}
+
+/// What was put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restored {
+    /// How many instances.
+    pub instances: usize,
+    /// How many were left out: their keys are gone.
+    pub deleted_since: usize,
+}
+
 /// The whole store.
 #[async_trait]
-pub trait Store: Accounts + Instances + Grants {
+pub trait Store: Accounts + Instances + Grants + Audit + MasterKeys {
     /// Tells whether the store answers.
     ///
     /// # Errors
@@ -176,7 +227,7 @@ pub trait Accounts: Send + Sync {
     /// The organization whose secret this is.
     async fn organization_by_secret(&self, secret: &str) -> Result<Option<Organization>>;
 
-    /// The organization's secret, opened.
+    /// The organization's secret, opened for its operator; the reading is recorded.
     async fn organization_secret(&self, id: i64) -> Result<Option<SecretString>>;
 
     /// The user with this id.
@@ -188,7 +239,7 @@ pub trait Accounts: Send + Sync {
     /// The user with this e-mail address, whatever its case.
     async fn user_by_email(&self, email: &str) -> Result<Option<User>>;
 
-    /// The user's secret, opened.
+    /// The user's secret, opened for its operator; the reading is recorded.
     async fn user_secret(&self, id: i64) -> Result<Option<SecretString>>;
 }
 
@@ -226,7 +277,7 @@ pub trait Instances: Send + Sync {
     async fn update_instance(&self, id: i64, version: i64, change: InstanceChange) -> Result<InstanceRecord>;
 
     /// Deletes the instance, its grant and its data key; tells whether it was there.
-    async fn delete_instance(&self, id: i64) -> Result<bool>;
+    async fn delete_instance(&self, id: i64, actor: &Actor) -> Result<bool>;
 }
 
 /// The journal of grants: every refresh is announced before the provider is called and stored before it is used.
@@ -264,4 +315,46 @@ pub trait Grants: Send + Sync {
 
     /// Declares the grant dead, and the instance not valid. `false`: generation or epoch moved on, nothing is written.
     async fn mark_reauth(&self, instance_id: i64, epoch: i64, seen_generation: i64, reason: &str) -> Result<bool>;
+}
+
+/// The audit log. What changes something writes its own record; see [`audit`].
+///
+/// The common faults are those of [`Accounts`].
+#[async_trait]
+pub trait Audit: Send + Sync {
+    /// Records that the tokens of `instances` are read by `actor`; to be called before they are given out. `owner`:
+    /// organization and user.
+    async fn note_read(&self, actor: &Actor, owner: (i64, i64), instances: &[i64]) -> Result<()>;
+
+    /// One page of an account's records, the latest first, and the `before` of the next page if there is one.
+    async fn audit_records(&self, filter: &AuditFilter) -> Result<(Vec<AuditRecord>, Option<i64>)>;
+
+    /// The hash of a record, in hex digits.
+    async fn audit_hash(&self, seq: i64) -> Result<Option<String>>;
+
+    /// Looks through the whole log, as it is at this moment.
+    async fn verify_audit(&self) -> Result<AuditVerdict>;
+}
+
+/// The master keys that the database knows; see [`rotate_key`].
+///
+/// The common faults are those of [`Accounts`].
+#[async_trait]
+pub trait MasterKeys: Send + Sync {
+    /// All of them, the oldest first.
+    async fn master_keys(&self) -> Result<Vec<MasterKey>>;
+
+    /// Makes a key that is in the key file the one that seals what is new.
+    async fn seal_with(&self, key_id: &str) -> Result<()>;
+
+    /// Seals anew, in short transactions, what is sealed under other keys than the one that seals what is new; tells how
+    /// many rows it was.
+    async fn reseal(&self) -> Result<u64>;
+
+    /// Notes that a key is not needed any more.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`](crate::error::Kind::NotFound); [`Kind::Conflict`](crate::error::Kind::Conflict) when it seals
+    /// what is new, or something is sealed under it still.
+    async fn retire_key(&self, key_id: &str) -> Result<()>;
 }

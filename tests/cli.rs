@@ -48,6 +48,13 @@ fn every_command_explains_itself() {
         &["health", "--help"],
         &["account", "create", "--help"],
         &["migrate", "--help"],
+        &["audit", "verify", "--help"],
+        &["key", "list", "--help"],
+        &["key", "add", "--help"],
+        &["key", "rotate", "--help"],
+        &["key", "remove", "--help"],
+        &["backup", "--help"],
+        &["restore", "--help"],
     ] {
         let output = run(dir.path(), arguments);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");

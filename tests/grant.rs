@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use hubgate::{
     error::Kind,
     grant::{Grants, OAuth2, Pkce, Settings, Step, Verdict},
-    store::{GrantState, InstanceChange, NewGrant},
+    store::{Actor, GrantState, InstanceChange, NewGrant},
 };
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -419,7 +419,7 @@ async fn a_refresh_token_alone_is_enough_to_begin_with() {
 #[tokio::test]
 async fn no_grant_means_reauth() {
     let world = World::new(policy(Rotation::Strict)).await;
-    world.store.delete_instance(world.id).await.unwrap();
+    world.store.delete_instance(world.id, &Actor::default()).await.unwrap();
     assert_eq!(world.access(&world.grants()).await.unwrap_err().kind(), Kind::ReauthRequired);
 }
 

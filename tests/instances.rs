@@ -1,6 +1,8 @@
 //! `/instances` as an application meets it: over a socket, with a real store and a provider on a port of its own.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails loudly")]
 
+#[path = "instances/audit.rs"]
+mod audit;
 #[path = "instances/lists.rs"]
 mod lists;
 #[path = "instances/provider.rs"]

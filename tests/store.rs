@@ -18,12 +18,16 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
 
+#[path = "store/audit.rs"]
+mod audit;
 #[path = "support/cable.rs"]
 mod cable;
 #[path = "store/conformance.rs"]
 mod conformance;
 #[path = "support/postgres.rs"]
 mod database;
+#[path = "store/keys.rs"]
+mod keys;
 #[path = "store/postgres.rs"]
 mod postgres;
 #[path = "store/sqlite.rs"]
@@ -46,10 +50,15 @@ enum Raw {
 impl Bench {
     /// Runs one statement beside the store.
     async fn raw(&self, sql: &str) -> u64 {
-        match &self.raw {
-            Raw::Sqlite(pool) => sqlx::query(AssertSqlSafe(sql)).execute(pool).await.unwrap().rows_affected(),
-            Raw::Postgres(pool) => sqlx::query(AssertSqlSafe(sql)).execute(pool).await.unwrap().rows_affected(),
-        }
+        self.attempt(sql).await.unwrap()
+    }
+
+    /// Runs one statement that may be refused.
+    async fn attempt(&self, sql: &str) -> sqlx::Result<u64> {
+        Ok(match &self.raw {
+            Raw::Sqlite(pool) => sqlx::query(AssertSqlSafe(sql)).execute(pool).await?.rows_affected(),
+            Raw::Postgres(pool) => sqlx::query(AssertSqlSafe(sql)).execute(pool).await?.rows_affected(),
+        })
     }
 
     /// Lets time pass for leases and pauses, whoever's clock they are by.

@@ -11,11 +11,11 @@ use axum::{
     http::{HeaderMap, HeaderValue, header::AUTHORIZATION, request::Parts},
 };
 
-use super::{error::Failure, front::Ledger};
+use super::{error::Failure, extract::RequestId, front::Ledger};
 use crate::{
     app::App,
     error::{Error, Kind, Result},
-    store::{InstanceRecord, Organization, User},
+    store::{Actor, By, InstanceRecord, Organization, User},
 };
 
 const REFUSED: &str = "Invalid Organization or User secret, or invalid Element token provided.";
@@ -29,6 +29,8 @@ pub struct Caller {
     pub organization: Option<Arc<Organization>>,
     /// The instance.
     pub instance: Option<Arc<InstanceRecord>>,
+    /// The request's id.
+    pub request: Option<Arc<str>>,
 }
 
 impl Caller {
@@ -61,6 +63,17 @@ impl Caller {
             .as_ref()
             .zip(self.organization.as_ref())
             .ok_or_else(|| Error::unauthorized("This call needs `Authorization: User <secret>, Organization <secret>`"))
+    }
+
+    /// The caller, for the audit log: his account, where he came with one, else the instance's token.
+    pub fn actor(&self) -> Actor {
+        let by = match (&self.user, &self.instance) {
+            (Some(user), _) => By::User(user.id),
+            (None, Some(instance)) => By::Instance(instance.id),
+            // No route serves such a caller.
+            (None, None) => By::Gateway,
+        };
+        Actor { by, request: self.request.clone() }
     }
 
     /// Looks up and checks what the request brings.
@@ -117,7 +130,8 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
-        let caller = Self::identify(app, &parts.headers).await?;
+        let mut caller = Self::identify(app, &parts.headers).await?;
+        caller.request = parts.extensions.get::<RequestId>().map(|id| Arc::clone(&id.0));
         if let Some(ledger) = parts.extensions.get::<Ledger>() {
             caller.count(app, ledger)?;
         }

@@ -140,7 +140,8 @@ async fn create(
     Json(body): Json<Value>,
 ) -> Result<Response> {
     let owner = owner(&caller)?;
-    let record = app.connector.create(owner, body::read(&body)?, deadline.0).await?;
+    let draft = Draft { actor: caller.actor(), ..body::read(&body)? };
+    let record = app.connector.create(owner, draft, deadline.0).await?;
     answer(&app, &caller, &record).await
 }
 
@@ -152,7 +153,8 @@ async fn create_of_element(
     Json(body): Json<Value>,
 ) -> Result<Response> {
     let owner = owner(&caller)?;
-    let draft = Draft { element: Some(element_of(&app, &element, &body)?), ..body::read(&body)? };
+    let element = Some(element_of(&app, &element, &body)?);
+    let draft = Draft { element, actor: caller.actor(), ..body::read(&body)? };
     let record = app.connector.create(owner, draft, deadline.0).await?;
     answer(&app, &caller, &record).await
 }
@@ -205,6 +207,7 @@ async fn list_page(app: &App, caller: &Caller, raw: Option<&str>, element: Optio
     if total == 0 {
         return Err(Error::not_found("No element instances found").into());
     }
+    note_read(app, caller, &page.iter().collect::<Vec<_>>()).await?;
     let mut list = Vec::with_capacity(page.len());
     for record in &page {
         let user = user_of(app, caller, record).await?;
@@ -236,7 +239,20 @@ async fn count(State(app): State<App>, caller: Caller, RawQuery(raw): RawQuery) 
 
 async fn show(app: &App, caller: &Caller, which: Which<'_>) -> Result<Response> {
     let record = target(app, caller, which).await?;
+    note_read(app, caller, &[&record]).await?;
     answer(app, caller, &record).await
+}
+
+/// Records that a caller is about to be told tokens that he did not come with.
+async fn note_read(app: &App, caller: &Caller, records: &[&InstanceRecord]) -> Result<(), Error> {
+    let known = caller.instance.as_ref().map(|instance| instance.id);
+    let told: Vec<i64> = records.iter().map(|record| record.id).filter(|id| Some(*id) != known).collect();
+    match records.first() {
+        Some(first) if !told.is_empty() => {
+            app.store.note_read(&caller.actor(), (first.organization_id, first.user_id), &told).await
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn change(
@@ -248,13 +264,14 @@ async fn change(
     mode: Mode,
 ) -> Result<Response> {
     let record = target(app, caller, which).await?;
-    let record = app.connector.update(record.id, body::read(body)?, mode, deadline.0).await?;
+    let draft = Draft { actor: caller.actor(), ..body::read(body)? };
+    let record = app.connector.update(record.id, draft, mode, deadline.0).await?;
     answer(app, caller, &record).await
 }
 
 async fn remove(app: &App, caller: &Caller, which: Which<'_>) -> Result<StatusCode> {
     let record = target(app, caller, which).await?;
-    app.connector.delete(record.id).await?;
+    app.connector.delete(record.id, &caller.actor()).await?;
     Ok(StatusCode::OK)
 }
 
@@ -350,11 +367,12 @@ async fn delete_of_element(
 
 async fn switch(app: &App, caller: &Caller, which: Which<'_>, enabled: bool) -> Result<InstanceRecord> {
     let record = target(app, caller, which).await?;
-    Ok(app.connector.set_enabled(record.id, enabled).await?)
+    Ok(app.connector.set_enabled(record.id, enabled, &caller.actor()).await?)
 }
 
 async fn enable(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response> {
     let record = switch(&app, &caller, Which::Id(&id), true).await?;
+    note_read(&app, &caller, &[&record]).await?;
     answer(&app, &caller, &record).await
 }
 

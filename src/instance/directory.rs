@@ -251,7 +251,7 @@ mod tests {
     use super::*;
     use crate::{
         clock::SystemClock,
-        store::{self, InstanceChange, NewAccount, NewInstance},
+        store::{self, Actor, InstanceChange, NewAccount, NewInstance},
     };
 
     async fn directory() -> (Directory, Arc<dyn Store>, InstanceRecord, tempfile::TempDir) {
@@ -281,7 +281,7 @@ mod tests {
         assert_eq!(directory.by_id(record.id).await.unwrap().unwrap().name, "first");
         directory.forget(record.id).await;
         assert_eq!(directory.by_token(token).await.unwrap().unwrap().name, "second");
-        store.delete_instance(record.id).await.unwrap();
+        store.delete_instance(record.id, &Actor::default()).await.unwrap();
         directory.forget(record.id).await;
         assert!(directory.by_token(token).await.unwrap().is_none());
         assert!(directory.by_id(record.id).await.unwrap().is_none());

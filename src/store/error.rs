@@ -28,6 +28,12 @@ pub(crate) enum Error {
         /// The row.
         row: i64,
     },
+    /// Something is sealed under a master key that this process does not have.
+    #[error("the master key file lacks the key {key}")]
+    KeyMissing {
+        /// The key's id.
+        key: String,
+    },
     /// The system gives no random bytes, or the cipher refused.
     #[error("sealing failed")]
     Sealing,
@@ -38,6 +44,9 @@ pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl From<Error> for Public {
     fn from(error: Error) -> Self {
+        if matches!(error, Error::KeyMissing { .. }) {
+            return unavailable(error);
+        }
         let Error::Database(cause) = &error else { return Self::internal(error) };
         match cause {
             sqlx::Error::Database(database) => match Fault::of(database.as_ref()) {

@@ -18,6 +18,7 @@ use tracing::log::LevelFilter;
 use self::listen::Pulse;
 use super::{
     Follower, Generations, Settings, Store,
+    audit::Chain,
     error::{Error, Result},
     key, migration,
     seal::Sealer,
@@ -41,8 +42,17 @@ macro_rules! for_update {
     };
 }
 
+/// What keeps a row that is read as it is until the transaction ends.
+macro_rules! for_share {
+    () => {
+        " FOR SHARE"
+    };
+}
+
 #[path = "sql/accounts.rs"]
 mod accounts;
+#[path = "sql/audit.rs"]
+mod audit;
 mod generations;
 #[path = "sql/grants.rs"]
 mod grants;
@@ -51,6 +61,8 @@ mod instances;
 #[path = "sql/keys.rs"]
 mod keys;
 mod listen;
+#[path = "sql/rotation.rs"]
+mod rotation;
 
 type Db = Postgres;
 type DbConnection = PgConnection;
@@ -75,6 +87,8 @@ pub(super) struct PostgresStore {
     pool: PgPool,
     options: PgConnectOptions,
     sealer: Sealer,
+    /// The key of the audit log; `None` when its head is gone.
+    chain: Option<Chain>,
     clock: SharedClock,
     pulse: Pulse,
 }
@@ -93,7 +107,7 @@ impl PostgresStore {
             .application_name("hubgate")
             .log_statements(LevelFilter::Trace)
             .log_slow_statements(LevelFilter::Debug, Duration::from_secs(1));
-        let sealer = prepare(&options, key_file, &clock).await?;
+        let (sealer, chain) = prepare(&options, key_file, &clock).await?;
         let options = options.options([
             ("statement_timeout", STATEMENT_MS),
             ("lock_timeout", STATEMENT_MS),
@@ -109,11 +123,16 @@ impl PostgresStore {
                 })
             })
             .connect_lazy_with(options.clone());
-        Ok(Self { pool, options, sealer, clock, pulse: Pulse::default() })
+        Ok(Self { pool, options, sealer, chain, clock, pulse: Pulse::default() })
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
         Ok(self.pool.begin().await?)
+    }
+
+    /// A transaction that reads everything as it is at one moment.
+    async fn begin_snapshot(&self) -> Result<Transaction<'static, Postgres>> {
+        Ok(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
     }
 
     fn reader(&self) -> &PgPool {
@@ -127,7 +146,11 @@ impl PostgresStore {
 
 /// Migrates and unlocks over a connection without time limits: a migration may take long, and waits for one that another
 /// node runs.
-async fn prepare(options: &PgConnectOptions, key_file: &Path, clock: &SharedClock) -> PublicResult<Sealer> {
+async fn prepare(
+    options: &PgConnectOptions,
+    key_file: &Path,
+    clock: &SharedClock,
+) -> PublicResult<(Sealer, Option<Chain>)> {
     let shown = shown(options);
     let failed = |error: sqlx::Error| key::refuse(format!("The database {shown} cannot be opened")).with_source(error);
     let mut connection = PgConnection::connect_with(options).await.map_err(failed)?;
@@ -135,12 +158,14 @@ async fn prepare(options: &PgConnectOptions, key_file: &Path, clock: &SharedCloc
     MIGRATIONS.run(&mut connection).await.map_err(|error| migration::refused(&MIGRATIONS, &shown, error))?;
     let mut tx = connection.begin().await.map_err(failed)?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(KEY_LOCK).execute(&mut *tx).await.map_err(failed)?;
-    let sealer = keys::unlock(&mut tx, key_file, &shown, clock.now().timestamp_millis()).await?;
+    let now = clock.now().timestamp_millis();
+    let sealer = keys::unlock(&mut tx, key_file, &shown, now).await?;
+    let chain = audit::unlock(&mut tx, &sealer, now).await?;
     tx.commit().await.map_err(failed)?;
     if let Err(error) = connection.close().await {
         tracing::debug!(%error, "the connection of the start did not close well");
     }
-    Ok(sealer)
+    Ok((sealer, chain))
 }
 
 /// The database as the operator knows it, without the password.

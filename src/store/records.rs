@@ -6,7 +6,10 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::error::{Error, Result};
+use super::{
+    audit::Actor,
+    error::{Error, Result},
+};
 
 /// The moment that is stored as so many milliseconds since 1970.
 pub(super) fn time(millis: i64) -> Result<DateTime<Utc>> {
@@ -56,6 +59,8 @@ pub struct NewAccount {
     pub organization_secret: Option<SecretString>,
     /// The user's secret; `None` makes one (256 bit, base64).
     pub user_secret: Option<SecretString>,
+    /// Who makes it.
+    pub actor: Actor,
 }
 
 /// What [`create_account`](super::Accounts::create_account) made; the only place where the secrets are in clear.
@@ -157,6 +162,8 @@ pub struct NewInstance {
     pub trace_logging: bool,
     /// The OAuth grant, for elements that have one.
     pub grant: Option<NewGrant>,
+    /// Who makes it.
+    pub actor: Actor,
 }
 
 impl Default for NewInstance {
@@ -180,6 +187,7 @@ impl Default for NewInstance {
             events_enabled: false,
             trace_logging: false,
             grant: None,
+            actor: Actor::default(),
         }
     }
 }
@@ -213,6 +221,8 @@ pub struct InstanceChange {
     pub trace_logging: Option<bool>,
     /// A fresh grant.
     pub grant: Option<NewGrant>,
+    /// Who changes it.
+    pub actor: Actor,
 }
 
 /// Which instances to list.
@@ -334,4 +344,19 @@ pub struct RefreshFailure {
     pub next_attempt_at: Option<DateTime<Utc>>,
     /// Whether the refresh token may have been spent.
     pub uncertain: bool,
+}
+
+/// A master key that the database knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MasterKey {
+    /// Its id.
+    pub id: String,
+    /// Since when the database knows it.
+    pub created_at: DateTime<Utc>,
+    /// Whether it seals what is new.
+    pub seals: bool,
+    /// Since when it is not needed any more.
+    pub removed_at: Option<DateTime<Utc>>,
+    /// How many rows are sealed under it.
+    pub rows: u64,
 }

@@ -19,6 +19,7 @@ use tracing::log::LevelFilter;
 
 use super::{
     Settings, Store,
+    audit::Chain,
     error::{Error, Result},
     key, migration,
     seal::Sealer,
@@ -39,14 +40,27 @@ macro_rules! for_update {
     };
 }
 
+/// What keeps a row that is read as it is until the transaction ends.
+macro_rules! for_share {
+    () => {
+        ""
+    };
+}
+
 #[path = "sql/accounts.rs"]
 mod accounts;
+#[path = "sql/audit.rs"]
+mod audit;
+pub(super) mod backup;
 #[path = "sql/grants.rs"]
 mod grants;
 #[path = "sql/instances.rs"]
 mod instances;
 #[path = "sql/keys.rs"]
 mod keys;
+pub(super) mod restore;
+#[path = "sql/rotation.rs"]
+mod rotation;
 
 type Db = Sqlite;
 type DbConnection = SqliteConnection;
@@ -56,7 +70,6 @@ type DbStore = SqliteStore;
 static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 
 const DATABASE: &str = "hubgate.db";
-const MASTER_KEY: &str = "master.key";
 const LOCK: &str = "hubgate.lock";
 /// How long a statement waits for another process's write to end.
 const BUSY: Duration = Duration::from_secs(5);
@@ -69,6 +82,8 @@ pub(super) struct SqliteStore {
     write: SqlitePool,
     read: SqlitePool,
     sealer: Sealer,
+    /// The key of the audit log; `None` when its head is gone.
+    chain: Option<Chain>,
     clock: SharedClock,
     /// Shared by every process that has the database open; see [`SqliteStore::release_leases`].
     lock: File,
@@ -97,10 +112,17 @@ impl SqliteStore {
         let pool = |connections: u32| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
         let write = pool(1).connect_with(options.clone()).await.map_err(failed)?;
         let shown = path.display().to_string();
+        let mark: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&write).await.map_err(failed)?;
+        if mark == backup::BACKUP {
+            return Err(key::refuse(format!(
+                "{shown} is a backup, without the keys of its instances: put it back with `hubgate restore`"
+            )));
+        }
         MIGRATIONS.run(&write).await.map_err(|error| migration::refused(&MIGRATIONS, &shown, error))?;
-        let key_file = settings.master_key_file.clone().unwrap_or_else(|| dir.join(MASTER_KEY));
+        let key_file = settings.master_key_file.clone().unwrap_or_else(|| dir.join(key::USUAL));
         let mut tx = write.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
         let sealer = keys::unlock(&mut tx, &key_file, &shown, clock.now().timestamp_millis()).await?;
+        let chain = audit::unlock(&mut tx, &sealer, clock.now().timestamp_millis()).await?;
         tx.commit().await.map_err(failed)?;
         let read = pool(READERS).connect_with(options.pragma("query_only", "ON")).await.map_err(failed)?;
         let lock_path = dir.join(LOCK);
@@ -111,7 +133,7 @@ impl SqliteStore {
             .mode(0o600)
             .open(&lock_path)
             .map_err(|error| key::refuse(format!("{} cannot be opened: {error}", lock_path.display())))?;
-        let store = Self { write, read, sealer, clock, lock };
+        let store = Self { write, read, sealer, chain, clock, lock };
         store.release_leases().await?;
         Ok(store)
     }
@@ -136,6 +158,11 @@ impl SqliteStore {
     /// A transaction that may write from its first statement on.
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
         Ok(self.write.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// A transaction that reads everything as it is at one moment.
+    async fn begin_snapshot(&self) -> Result<Transaction<'static, Sqlite>> {
+        Ok(self.read.begin().await?)
     }
 
     fn reader(&self) -> &SqlitePool {

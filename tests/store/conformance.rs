@@ -6,12 +6,12 @@ use chrono::TimeDelta;
 use hubgate::{
     clock::Clock as _,
     error::Kind,
-    store::{GrantState, InstanceChange, InstanceFilter, NewAccount, NewGrant, NewInstance, RefreshFailure},
+    store::{Actor, GrantState, InstanceChange, InstanceFilter, NewAccount, NewGrant, NewInstance, RefreshFailure},
 };
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, json};
 
-use super::{Bench, Shared, account, named, object, secret, tokens};
+use super::{Bench, Shared, account, audit, named, object, secret, tokens};
 
 async fn accounts_are_found_by_their_secrets(store: &Shared) {
     let made = store
@@ -104,8 +104,8 @@ async fn an_instance_keeps_everything(store: &Shared) {
     assert_eq!(stale.kind(), Kind::Conflict);
     assert_eq!(store.update_instance(1 << 40, 1, change).await.unwrap_err().kind(), Kind::NotFound);
 
-    assert!(store.delete_instance(made.id).await.unwrap());
-    assert!(!store.delete_instance(made.id).await.unwrap());
+    assert!(store.delete_instance(made.id, &Actor::default()).await.unwrap());
+    assert!(!store.delete_instance(made.id, &Actor::default()).await.unwrap());
     assert!(store.instance(made.id).await.unwrap().is_none());
     assert!(store.instance_by_token(made.token.expose_secret()).await.unwrap().is_none());
     assert!(store.grant(made.id).await.unwrap().is_none());
@@ -417,4 +417,6 @@ pub(crate) async fn conforms(bench: &Bench) {
     changes_at_once_lose_nothing(store).await;
     a_sealed_value_in_another_row_does_not_open(bench).await;
     no_debug_text_shows_a_secret(store).await;
+    audit::every_deed_has_its_record(bench).await;
+    audit::nothing_is_altered_unseen(bench).await;
 }

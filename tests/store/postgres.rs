@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use hubgate::{
     clock::{Clock as _, ShiftedClock},
     error::{Kind, Result},
-    store::{self, Change, Follower, InstanceChange, NewInstance, RefreshFailure, Settings, Store},
+    store::{self, Actor, Change, Follower, InstanceChange, NewInstance, RefreshFailure, Settings, Store},
 };
 use sqlx::PgPool;
 use tempfile::TempDir;
@@ -50,7 +50,7 @@ async fn postgres_conforms() {
     let raw = Raw::Postgres(PgPool::connect_with(database.options()).await.unwrap());
     let bench = Bench { store, clock, raw };
     conformance::conforms(&bench).await;
-    for table in ["organization", "account_user", "instance", "instance_grant"] {
+    for table in ["organization", "account_user", "instance", "instance_grant", "audit_log", "audit_head"] {
         let found = bench.raw(&format!("SELECT 1 FROM {table} AS t WHERE t::text ~ 'canary-|63616e6172792d'")).await;
         assert_eq!(found, 0, "a secret in clear in {table}");
     }
@@ -223,7 +223,7 @@ async fn every_node_hears_of_changes_or_knows_that_it_does_not() {
         eventually("it listens again", async || there.believes(long_ago)).await;
         assert!(heard.has(Change::Everything), "what it missed is not known");
     }
-    here.delete_instance(made.id).await.unwrap();
+    here.delete_instance(made.id, &Actor::default()).await.unwrap();
     eventually("the end is heard", async || heard.has(Change::Instance { id: made.id, version: i64::MAX })).await;
     following.abort();
 }
@@ -257,7 +257,7 @@ async fn generations_tell_what_a_write_made_stale() {
     shared.end_write(id, "files").await.unwrap();
     assert!(shared.generation(id, "files").await.unwrap().unwrap() > third, "the dead one is not waited for");
 
-    store.delete_instance(id).await.unwrap();
+    store.delete_instance(id, &Actor::default()).await.unwrap();
     shared.begin_write(id, "files", minute).await.unwrap();
     shared.end_write(id, "files").await.unwrap();
 }

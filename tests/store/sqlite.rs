@@ -11,7 +11,7 @@ use std::{
 use hubgate::{
     clock::ShiftedClock,
     error::Kind,
-    store::{self, NewInstance, Settings},
+    store::{self, AuditVerdict, NewInstance, Settings},
 };
 use secrecy::ExposeSecret as _;
 use sqlx::{SqlitePool, sqlite::SqliteConnectOptions};
@@ -158,4 +158,34 @@ async fn a_restart_releases_the_leases_of_the_dead_but_a_second_process_does_not
     let row = alone.grant(id).await.unwrap().unwrap();
     assert!(row.lease_until.is_none() && row.intent_at.is_some());
     assert!(alone.begin_refresh(id, 1, "new", Duration::from_secs(30)).await.unwrap().unwrap().uncertain);
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_schema_is_brought_up_to_date() {
+    let dir = TempDir::new().unwrap();
+    let (store, _) = open(dir.path()).await;
+    let user = account(&store, "a@example.com").await;
+    let made = store.insert_instance(named(&user, "x")).await.unwrap();
+    store.close().await;
+    drop(store);
+    let raw = beside(dir.path()).await;
+    for step in [
+        "DROP TABLE audit_log",
+        "DROP TABLE audit_head",
+        "DROP INDEX master_key_that_seals",
+        "ALTER TABLE master_key DROP COLUMN seals",
+        "ALTER TABLE master_key DROP COLUMN removed_at",
+        "DELETE FROM _sqlx_migrations WHERE version > 1",
+    ] {
+        sqlx::query(step).execute(&raw).await.unwrap();
+    }
+    raw.close().await;
+    let (store, _) = open(dir.path()).await;
+    let token = made.token.expose_secret();
+    assert_eq!(store.instance_by_token(token).await.unwrap().expect("found").token.expose_secret(), token);
+    let keys = store.master_keys().await.unwrap();
+    assert!(keys.len() == 1 && keys[0].seals && keys[0].rows == 4, "{keys:?}");
+    assert!(matches!(store.verify_audit().await.unwrap(), AuditVerdict::Whole { records: 1, .. }));
+    store.insert_instance(named(&user, "y")).await.unwrap();
+    assert!(matches!(store.verify_audit().await.unwrap(), AuditVerdict::Whole { records: 2, .. }));
 }

@@ -15,6 +15,7 @@ use crate::{
         configuration::{is_blank, text},
         text as words,
     },
+    store::Actor,
 };
 
 /// The largest number that fields of the contract's `int` type hold.
@@ -89,6 +90,8 @@ impl Reader {
             caching_enabled: member("cachingEnabled").and_then(|value| self.flag("/cachingEnabled", value)),
             cache_ttl_s: member("cacheTimeToLive").and_then(|value| self.number("/cacheTimeToLive", value)),
             max_cache_size: member("maxCacheSize").and_then(|value| self.number("/maxCacheSize", value)),
+            // Whoever asks is put in where it is known.
+            actor: Actor::default(),
         }
     }
 

@@ -62,7 +62,7 @@ async fn merge_items(
     let Value::Object(sent) = body else {
         return Err(Error::bad_request("The body must be an object of configuration keys and values").into());
     };
-    let record = merge(app, record.id, sent.clone(), deadline).await?;
+    let record = merge(app, caller, record.id, sent.clone(), deadline).await?;
     Ok(items_answer(app, &record))
 }
 
@@ -78,7 +78,7 @@ async fn merge_item(
     let (item, _) = item_answer(app, &record, item)?;
     let value = body::read_property(body)?;
     let sent = Map::from_iter([(item.key.clone(), value)]);
-    let record = merge(app, record.id, sent, deadline).await?;
+    let record = merge(app, caller, record.id, sent, deadline).await?;
     // Taken away, an item that no element entry describes is gone; it is answered once more as it was, empty.
     Ok(match item_answer(app, &record, &item.key) {
         Ok((_, response)) => response,
@@ -86,8 +86,14 @@ async fn merge_item(
     })
 }
 
-async fn merge(app: &App, id: i64, sent: Map<String, Value>, deadline: Deadline) -> Result<InstanceRecord> {
-    let draft = Draft { configuration: Some(Sent(sent)), ..Draft::default() };
+async fn merge(
+    app: &App,
+    caller: &Caller,
+    id: i64,
+    sent: Map<String, Value>,
+    deadline: Deadline,
+) -> Result<InstanceRecord> {
+    let draft = Draft { configuration: Some(Sent(sent)), actor: caller.actor(), ..Draft::default() };
     Ok(app.connector.update(id, draft, Mode::Merge, deadline.0).await?)
 }
 

@@ -22,7 +22,7 @@ use crate::{
     grant::{Grants, OAuth2},
     instance::{Directory, configuration::Values},
     provider::{Connection, Credentials},
-    store::{GrantRecord, InstanceChange, InstanceFilter, InstanceRecord, NewInstance, Store},
+    store::{Actor, GrantRecord, InstanceChange, InstanceFilter, InstanceRecord, NewInstance, Store},
 };
 
 /// Tries of an update that loses against another one.
@@ -188,6 +188,7 @@ impl Connector {
             max_cache_size: draft.max_cache_size.unwrap_or_default(),
             external_authentication: external.word().to_owned(),
             grant: proof.map(|obtained| obtained.grant),
+            actor: draft.actor,
             ..NewInstance::default()
         };
         let record = self.0.store.insert_instance(new).await?;
@@ -254,6 +255,7 @@ impl Connector {
                 external_authentication: draft.external.map(|external| external.word().to_owned()),
                 valid: reauthenticated.then_some(true),
                 grant: grant.clone(),
+                actor: draft.actor.clone(),
                 ..InstanceChange::default()
             };
             match self.0.store.update_instance(id, record.version, change).await {
@@ -273,13 +275,14 @@ impl Connector {
     ///
     /// # Errors
     /// [`Kind::NotFound`]; [`Kind::Conflict`] as for [`Connector::update`].
-    pub async fn set_enabled(&self, id: i64, enabled: bool) -> Result<InstanceRecord> {
+    pub async fn set_enabled(&self, id: i64, enabled: bool, actor: &Actor) -> Result<InstanceRecord> {
         for _ in 0..UPDATE_TRIES {
             let record = self.read(id).await?;
             if record.disabled != enabled {
                 return Ok(record);
             }
-            let change = InstanceChange { disabled: Some(!enabled), ..InstanceChange::default() };
+            let actor = actor.clone();
+            let change = InstanceChange { disabled: Some(!enabled), actor, ..InstanceChange::default() };
             match self.0.store.update_instance(id, record.version, change).await {
                 Ok(changed) => {
                     self.changed(id).await;
@@ -297,11 +300,11 @@ impl Connector {
     ///
     /// # Errors
     /// [`Kind::NotFound`]; the store's.
-    pub async fn delete(&self, id: i64) -> Result<()> {
+    pub async fn delete(&self, id: i64, actor: &Actor) -> Result<()> {
         let record = self.read(id).await?;
         // Tokens that were acquired elsewhere are still used there: they are not ours to revoke.
         let revocable = if external_of(&record) == External::None { self.revocable(&record).await } else { None };
-        let there = self.0.store.delete_instance(id).await?;
+        let there = self.0.store.delete_instance(id, actor).await?;
         self.changed(id).await;
         if !there {
             return Err(not_found());

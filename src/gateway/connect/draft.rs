@@ -5,6 +5,8 @@ use std::{fmt, time::Duration};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
+use crate::store::Actor;
+
 /// The members of an instance body; `None` is "not sent".
 #[derive(Debug, Clone, Default)]
 pub struct Draft {
@@ -26,6 +28,8 @@ pub struct Draft {
     pub cache_ttl_s: Option<u64>,
     /// How many answers.
     pub max_cache_size: Option<u64>,
+    /// Who sends it.
+    pub actor: Actor,
 }
 
 /// A configuration as it was sent: it holds secrets in clear, so its `Debug` shows the keys only.

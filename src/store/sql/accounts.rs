@@ -3,25 +3,27 @@
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
 use sqlx::Row as _;
 
-use super::{DbRow, DbStore};
+use super::{DbRow, DbStore, keys};
 use crate::{
     error::{Error as PublicError, Kind, Result as PublicResult},
     store::{
-        Accounts, CreatedAccount, NewAccount, Organization, User,
+        Accounts, Actor, CreatedAccount, NewAccount, Organization, User, action,
+        audit::Entry,
         error::{Error, Result},
         records::time,
         seal::{self, Place},
     },
 };
 
-const ORGANIZATION: &str = "organization";
-const USER: &str = "account_user";
+pub(super) const ORGANIZATION: &str = "organization";
+pub(super) const USER: &str = "account_user";
 /// Stands in a sealed column until the row's id is known, which is part of what a value is bound to.
 pub(super) const UNSEALED: &[u8] = &[];
 
-fn secret_of(table: &'static str, row: i64) -> Place {
+pub(super) fn secret_of(table: &'static str, row: i64) -> Place {
     Place { table, row, column: "secret" }
 }
 
@@ -65,14 +67,15 @@ impl DbStore {
             None => new_secret()?,
         };
         let mut tx = self.begin().await?;
+        let key_id = keys::sealing(&mut tx).await?;
         let row = sqlx::query(
             "INSERT INTO organization (name, secret_digest, secret_sealed, key_id, created_at) \
              VALUES ($1, $2, $3, $4, $5) RETURNING *",
         )
         .bind(&new.organization)
-        .bind(self.sealer.digest(ORGANIZATION, organization_secret.expose_secret()).as_slice())
+        .bind(self.sealer.digest_under(&key_id, ORGANIZATION, organization_secret.expose_secret())?.as_slice())
         .bind(UNSEALED)
-        .bind(self.sealer.key_id())
+        .bind(&key_id)
         .bind(now)
         .fetch_one(&mut *tx)
         .await?;
@@ -86,15 +89,15 @@ impl DbStore {
         .bind(new.email.to_lowercase())
         .bind(&new.first_name)
         .bind(&new.last_name)
-        .bind(self.sealer.digest(USER, user_secret.expose_secret()).as_slice())
+        .bind(self.sealer.digest_under(&key_id, USER, user_secret.expose_secret())?.as_slice())
         .bind(UNSEALED)
-        .bind(self.sealer.key_id())
+        .bind(&key_id)
         .bind(now)
         .fetch_one(&mut *tx)
         .await?;
         let user = user(&row)?;
         let sealed = |table, row, secret: &SecretString| {
-            self.sealer.seal(secret_of(table, row), secret.expose_secret().as_bytes())
+            self.sealer.seal(secret_of(table, row), &key_id, secret.expose_secret().as_bytes())
         };
         sqlx::query("UPDATE organization SET secret_sealed = $1 WHERE id = $2")
             .bind(sealed(ORGANIZATION, organization.id, &organization_secret)?)
@@ -106,14 +109,34 @@ impl DbStore {
             .bind(user.id)
             .execute(&mut *tx)
             .await?;
+        let entry = Entry {
+            actor: &new.actor,
+            owner: Some((organization.id, user.id)),
+            action: action::ACCOUNT_CREATED,
+            instances: &[],
+            details: json!({}),
+        };
+        self.note(&mut tx, &entry).await?;
         tx.commit().await?;
         Ok(CreatedAccount { organization, user, organization_secret, user_secret })
     }
 
-    fn opened(&self, table: &'static str, id: i64, row: Option<DbRow>) -> Result<Option<SecretString>> {
+    /// Opens a secret for the operator, once its reading is recorded.
+    async fn read_out(&self, table: &'static str, id: i64, row: Option<DbRow>) -> Result<Option<SecretString>> {
         let Some(row) = row else { return Ok(None) };
         let (key_id, sealed): (String, Vec<u8>) = (row.try_get("key_id")?, row.try_get("secret_sealed")?);
         let plain = self.sealer.open(secret_of(table, id), &key_id, &sealed)?;
+        let mut tx = self.begin().await?;
+        let house: i64 = row.try_get("house")?;
+        let entry = Entry {
+            actor: &Actor::default(),
+            owner: (table == USER).then_some((house, id)),
+            action: action::ACCOUNT_READ,
+            instances: &[],
+            details: json!({"secret": table, "id": id, "organizationId": house}),
+        };
+        self.note(&mut tx, &entry).await?;
+        tx.commit().await?;
         text(&plain, "secret").map(Some)
     }
 }
@@ -137,16 +160,14 @@ impl Accounts for DbStore {
     }
 
     async fn organization_by_secret(&self, secret: &str) -> PublicResult<Option<Organization>> {
-        let digest = self.sealer.digest(ORGANIZATION, secret);
-        let query = sqlx::query("SELECT * FROM organization WHERE secret_digest = $1").bind(digest.as_slice());
-        let row = query.fetch_optional(self.reader()).await.map_err(Error::from)?;
+        let row = self.by_secret("SELECT * FROM organization WHERE secret_digest", ORGANIZATION, secret).await?;
         Ok(row.as_ref().map(organization).transpose()?)
     }
 
     async fn organization_secret(&self, id: i64) -> PublicResult<Option<SecretString>> {
-        let query = sqlx::query("SELECT key_id, secret_sealed FROM organization WHERE id = $1").bind(id);
-        let row = query.fetch_optional(self.reader()).await.map_err(Error::from)?;
-        Ok(self.opened(ORGANIZATION, id, row)?)
+        let query = sqlx::query("SELECT key_id, secret_sealed, id AS house FROM organization WHERE id = $1");
+        let row = query.bind(id).fetch_optional(self.reader()).await.map_err(Error::from)?;
+        Ok(self.read_out(ORGANIZATION, id, row).await?)
     }
 
     async fn user(&self, id: i64) -> PublicResult<Option<User>> {
@@ -156,9 +177,7 @@ impl Accounts for DbStore {
     }
 
     async fn user_by_secret(&self, secret: &str) -> PublicResult<Option<User>> {
-        let digest = self.sealer.digest(USER, secret);
-        let query = sqlx::query("SELECT * FROM account_user WHERE secret_digest = $1").bind(digest.as_slice());
-        let row = query.fetch_optional(self.reader()).await.map_err(Error::from)?;
+        let row = self.by_secret("SELECT * FROM account_user WHERE secret_digest", USER, secret).await?;
         Ok(row.as_ref().map(user).transpose()?)
     }
 
@@ -169,8 +188,9 @@ impl Accounts for DbStore {
     }
 
     async fn user_secret(&self, id: i64) -> PublicResult<Option<SecretString>> {
-        let query = sqlx::query("SELECT key_id, secret_sealed FROM account_user WHERE id = $1").bind(id);
-        let row = query.fetch_optional(self.reader()).await.map_err(Error::from)?;
-        Ok(self.opened(USER, id, row)?)
+        let query =
+            sqlx::query("SELECT key_id, secret_sealed, organization_id AS house FROM account_user WHERE id = $1");
+        let row = query.bind(id).fetch_optional(self.reader()).await.map_err(Error::from)?;
+        Ok(self.read_out(USER, id, row).await?)
     }
 }

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sqlx::Row as _;
 
 use super::{DbConnection, DbRow, DbStore, accounts::text, instances};
 use crate::{
     error::Result as PublicResult,
     store::{
-        GrantRecord, GrantState, Grants, Lease, NewGrant, RefreshFailure,
+        Actor, By, GrantRecord, GrantState, Grants, Lease, NewGrant, RefreshFailure, action,
+        audit::Entry,
         error::{Error, Result},
         records::time,
         seal::{DataKey, Place, Sealer},
@@ -176,12 +177,23 @@ impl DbStore {
         if written == 0 {
             return Ok(false);
         }
-        sqlx::query("UPDATE instance SET valid = $1, updated_at = $2, version = version + 1 WHERE id = $3")
-            .bind(false)
-            .bind(now)
-            .bind(id)
-            .execute(&mut *tx)
-            .await?;
+        let row = sqlx::query(
+            "UPDATE instance SET valid = $1, updated_at = $2, version = version + 1 WHERE id = $3 \
+             RETURNING organization_id, user_id, element_key",
+        )
+        .bind(false)
+        .bind(now)
+        .bind(id)
+        .fetch_one(&mut *tx)
+        .await?;
+        let entry = Entry {
+            actor: &Actor { by: By::Gateway, request: None },
+            owner: Some((row.try_get("organization_id")?, row.try_get("user_id")?)),
+            action: action::INSTANCE_INVALIDATED,
+            instances: &[id],
+            details: json!({"element": row.try_get::<&str, _>("element_key")?}),
+        };
+        self.note(&mut tx, &entry).await?;
         tx.commit().await?;
         Ok(true)
     }

@@ -4,28 +4,31 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::{QueryBuilder, Row as _};
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::{
     Db, DbConnection, DbRow, DbStore,
     accounts::{UNSEALED, new_secret, text},
+    keys,
 };
 use crate::{
     error::{Error as PublicError, Kind, Result as PublicResult},
     store::{
-        InstanceChange, InstanceFilter, InstanceRecord, Instances, NewInstance,
+        Actor, InstanceChange, InstanceFilter, InstanceRecord, Instances, NewInstance, action,
+        audit::Entry,
         error::{Error, Result},
         records::time,
         seal::{DataKey, Place, Sealer},
     },
 };
 
-const TABLE: &str = "instance";
+pub(super) const TABLE: &str = "instance";
 const PAGE: u32 = 200;
 
-fn place(row: i64, column: &'static str) -> Place {
+pub(super) fn place(row: i64, column: &'static str) -> Place {
     Place { table: TABLE, row, column }
 }
 
@@ -35,7 +38,7 @@ pub(super) fn data_key(sealer: &Sealer, row: &DbRow, id: i64) -> Result<(DataKey
     Ok((sealer.data_key(place(id, "data_key"), &key_id, &wrapped)?, row.try_get("data_key_id")?))
 }
 
-fn record(sealer: &Sealer, row: &DbRow) -> Result<InstanceRecord> {
+pub(super) fn record(sealer: &Sealer, row: &DbRow) -> Result<InstanceRecord> {
     let id = row.try_get("id")?;
     let (key, key_id) = data_key(sealer, row, id)?;
     let open = |column, sealed: Vec<u8>| key.open(place(id, column), key_id, &sealed);
@@ -147,6 +150,7 @@ impl DbStore {
         let tags = without_doubles(new.tags);
         let secrets = secrets_json(&new.secrets)?;
         let mut tx = self.begin().await?;
+        let key_id = keys::sealing(&mut tx).await?;
         let id: i64 = sqlx::query_scalar(
             "INSERT INTO instance (organization_id, user_id, element_id, element_key, name, search_folded, tags, \
              configuration, secrets_sealed, token_digest, token_sealed, data_key, data_key_id, key_id, disabled, valid, \
@@ -163,11 +167,11 @@ impl DbStore {
         .bind(to_json(&tags, "tags")?)
         .bind(to_json(&new.configuration, "configuration")?)
         .bind(UNSEALED)
-        .bind(self.sealer.digest(TABLE, token.expose_secret()).as_slice())
+        .bind(self.sealer.digest_under(&key_id, TABLE, token.expose_secret())?.as_slice())
         .bind(UNSEALED)
         .bind(UNSEALED)
         .bind(DataKey::FIRST)
-        .bind(self.sealer.key_id())
+        .bind(&key_id)
         .bind(new.disabled)
         .bind(new.valid)
         .bind(new.caching_enabled)
@@ -181,7 +185,7 @@ impl DbStore {
         .fetch_one(&mut *tx)
         .await?;
         // The id is part of what a value is bound to, so sealing comes after inserting.
-        let (key, wrapped) = self.sealer.new_data_key(place(id, "data_key"))?;
+        let (key, wrapped) = self.sealer.new_data_key(place(id, "data_key"), &key_id)?;
         let row = sqlx::query(
             "UPDATE instance SET data_key = $1, secrets_sealed = $2, token_sealed = $3 WHERE id = $4 RETURNING *",
         )
@@ -196,8 +200,32 @@ impl DbStore {
             super::grants::replace(&mut tx, &key, DataKey::FIRST, id, grant, now).await?;
         }
         let record = record(&self.sealer, &row)?;
+        let entry = Entry {
+            actor: &new.actor,
+            owner: Some((record.organization_id, record.user_id)),
+            action: action::INSTANCE_CREATED,
+            instances: &[id],
+            details: json!({"element": record.element_key}),
+        };
+        self.note(&mut tx, &entry).await?;
         tx.commit().await?;
         Ok(record)
+    }
+
+    async fn delete(&self, id: i64, actor: &Actor) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let query = sqlx::query("DELETE FROM instance WHERE id = $1 RETURNING organization_id, user_id, element_key");
+        let Some(gone) = query.bind(id).fetch_optional(&mut *tx).await? else { return Ok(false) };
+        let entry = Entry {
+            actor,
+            owner: Some((gone.try_get("organization_id")?, gone.try_get("user_id")?)),
+            action: action::INSTANCE_DELETED,
+            instances: &[id],
+            details: json!({"element": gone.try_get::<&str, _>("element_key")?}),
+        };
+        self.note(&mut tx, &entry).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     async fn change(&self, id: i64, version: i64, change: InstanceChange) -> PublicResult<InstanceRecord> {
@@ -216,6 +244,7 @@ impl DbStore {
         if record.version != version {
             return Err(overtaken());
         }
+        let (action, actor, changed) = (what(&record, &change), change.actor.clone(), members(&record, &change));
         let fresh = change.grant.is_some();
         let tags = change.tags.map(without_doubles);
         record.tags = tags.clone().unwrap_or(record.tags);
@@ -275,9 +304,58 @@ impl DbStore {
                 .map_err(Error::from)?;
             record.secrets = secrets;
         }
+        let entry = Entry {
+            actor: &actor,
+            owner: Some((record.organization_id, record.user_id)),
+            action,
+            instances: &[id],
+            details: json!({"element": record.element_key, "changed": changed}),
+        };
+        self.note(&mut tx, &entry).await?;
         tx.commit().await.map_err(Error::from)?;
         Ok(record)
     }
+}
+
+/// What a change is, for its record.
+fn what(before: &InstanceRecord, change: &InstanceChange) -> &'static str {
+    match change.disabled.filter(|disabled| *disabled != before.disabled) {
+        _ if change.grant.is_some() || change.valid == Some(true) => action::INSTANCE_REAUTHENTICATED,
+        Some(true) => action::INSTANCE_DISABLED,
+        Some(false) => action::INSTANCE_ENABLED,
+        None => action::INSTANCE_CHANGED,
+    }
+}
+
+/// The members that a change gives another value; their names only.
+fn members(before: &InstanceRecord, change: &InstanceChange) -> Vec<&'static str> {
+    fn differs<T: PartialEq>(before: &T, after: Option<&T>) -> bool {
+        after.is_some_and(|after| after != before)
+    }
+    let clear = |secrets: &BTreeMap<String, SecretString>, others: &BTreeMap<String, SecretString>| {
+        secrets.len() == others.len()
+            && secrets.iter().all(|(key, one)| {
+                others.get(key).is_some_and(|other| {
+                    bool::from(one.expose_secret().as_bytes().ct_eq(other.expose_secret().as_bytes()))
+                })
+            })
+    };
+    let all = [
+        ("name", differs(&before.name, change.name.as_ref())),
+        ("tags", differs(&before.tags, change.tags.as_ref())),
+        ("configuration", differs(&before.configuration, change.configuration.as_ref())),
+        ("secrets", change.secrets.as_ref().is_some_and(|secrets| !clear(secrets, &before.secrets))),
+        ("disabled", differs(&before.disabled, change.disabled.as_ref())),
+        ("valid", differs(&before.valid, change.valid.as_ref())),
+        ("cachingEnabled", differs(&before.caching_enabled, change.caching_enabled.as_ref())),
+        ("cacheTimeToLive", differs(&before.cache_ttl_s, change.cache_ttl_s.as_ref())),
+        ("maxCacheSize", differs(&before.max_cache_size, change.max_cache_size.as_ref())),
+        ("externalAuthentication", differs(&before.external_authentication, change.external_authentication.as_ref())),
+        ("eventsEnabled", differs(&before.events_enabled, change.events_enabled.as_ref())),
+        ("traceLoggingEnabled", differs(&before.trace_logging, change.trace_logging.as_ref())),
+        ("grant", change.grant.is_some()),
+    ];
+    all.into_iter().filter_map(|(name, changed)| changed.then_some(name)).collect()
 }
 
 /// Merges captured values into the clear configuration of `row`, which the caller has locked; a change that changes
@@ -317,9 +395,7 @@ impl Instances for DbStore {
     }
 
     async fn instance_by_token(&self, token: &str) -> PublicResult<Option<InstanceRecord>> {
-        let digest = self.sealer.digest(TABLE, token);
-        let query = sqlx::query("SELECT * FROM instance WHERE token_digest = $1").bind(digest.as_slice());
-        let row = query.fetch_optional(self.reader()).await.map_err(Error::from)?;
+        let row = self.by_secret("SELECT * FROM instance WHERE token_digest", TABLE, token).await?;
         Ok(row.map(|row| record(&self.sealer, &row)).transpose()?)
     }
 
@@ -351,11 +427,7 @@ impl Instances for DbStore {
         self.change(id, version, change).await
     }
 
-    async fn delete_instance(&self, id: i64) -> PublicResult<bool> {
-        let mut tx = self.begin().await?;
-        let query = sqlx::query("DELETE FROM instance WHERE id = $1").bind(id);
-        let gone = query.execute(&mut *tx).await.map_err(Error::from)?.rows_affected() > 0;
-        tx.commit().await.map_err(Error::from)?;
-        Ok(gone)
+    async fn delete_instance(&self, id: i64, actor: &Actor) -> PublicResult<bool> {
+        Ok(self.delete(id, actor).await?)
     }
 }
