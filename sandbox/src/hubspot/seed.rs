@@ -115,7 +115,8 @@ pub(super) fn fill(store: &mut Store) {
     seeds.add(
         "emails",
         json!({"hs_timestamp": "2024-01-04T09:00:00Z", "hs_email_subject": "Quote", "hs_email_direction": "EMAIL",
-            "hs_email_status": "SENT", "hs_email_text": "Please find the quote attached."}),
+            "hs_email_status": "SENT", "hs_email_text": "Please find the quote attached.",
+            "hs_email_headers": r#"{"from":{"email":"ada@example.com"},"to":[{"email":"maya.ekstrom@northwind.example.com"}],"cc":[]}"#}),
         &[("contacts", maya)],
     );
     seeds.add("my_object", json!({"name": "First", "stage": "new", "score": "12.5", "due": "2024-09-01"}), &[]);

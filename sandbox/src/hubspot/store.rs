@@ -402,6 +402,18 @@ fn compute(object: &Object, record: &mut Record, now: DateTime<Utc>) {
             made.push(("hs_is_closed", stage.starts_with("closed").to_string()));
             made.push(("hs_is_closed_won", (stage == "closedwon").to_string()));
         }
+        "emails" => {
+            // Addresses are sent as one JSON text, and answered one by one.
+            let headers: Value = serde_json::from_str(&get("hs_email_headers")).unwrap_or_default();
+            let address = |entry: &Value| entry.get("email").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let addresses = |name: &str| {
+                let list = headers.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+                list.iter().map(address).collect::<Vec<_>>().join(";")
+            };
+            made.push(("hs_email_from_email", headers.get("from").map(address).unwrap_or_default()));
+            made.push(("hs_email_to_email", addresses("to")));
+            made.push(("hs_email_cc_email", addresses("cc")));
+        }
         "tasks" if get("hs_task_status") == "COMPLETED" && get("hs_task_completion_date").is_empty() => {
             made.push(("hs_task_completion_date", written(now)));
         }
