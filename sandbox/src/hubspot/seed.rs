@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 
 use super::{
+    lists::List,
     object::named,
     store::{Link, Store},
 };
@@ -119,6 +120,10 @@ pub(super) fn fill(store: &mut Store) {
             "hs_email_headers": r#"{"from":{"email":"ada@example.com"},"to":[{"email":"maya.ekstrom@northwind.example.com"}],"cc":[]}"#}),
         &[("contacts", maya)],
     );
+    if let Some(contacts) = named("contacts") {
+        let now = DateTime::<Utc>::from_timestamp(START, 0).unwrap_or_default();
+        seeds.store.lists.insert(1, List::manual("Visitors of the fair", contacts, &[maya], now));
+    }
     seeds.add("my_object", json!({"name": "First", "stage": "new", "score": "12.5", "due": "2024-09-01"}), &[]);
     seeds.add("my_object", json!({"name": "Second", "stage": "running", "active": "true"}), &[]);
 }

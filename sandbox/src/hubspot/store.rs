@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     failure::Failure,
+    lists::Lists,
     object::{OBJECTS, Object, PORTAL, link_name, primary_kind},
     pipeline::{self, Pipelines},
     property::{Property, properties, written},
@@ -32,6 +33,7 @@ pub(super) struct Store {
     /// The company that a record mainly belongs to, by the record's type and identifier.
     primary: BTreeMap<(&'static str, u64), u64>,
     pub(super) pipelines: Pipelines,
+    pub(super) lists: Lists,
     next: u64,
 }
 
@@ -47,6 +49,7 @@ impl Store {
             links: BTreeSet::new(),
             primary: BTreeMap::new(),
             pipelines: pipeline::start(DateTime::<Utc>::from_timestamp(1_704_067_200, 0).unwrap_or_default()),
+            lists: Lists::new(),
             next: 30_101,
         };
         seed::fill(&mut store);
@@ -222,7 +225,12 @@ impl Store {
 
     /// Keeps the property that tells the primary company.
     fn tell_primary(&mut self, object: &Object, id: u64, company: &str, now: DateTime<Utc>) {
-        let name = if object.name == "contacts" { "associatedcompanyid" } else { "hs_primary_associated_company" };
+        let name = match object.name {
+            "contacts" => "associatedcompanyid",
+            // Their primary record is a contact.
+            "leads" => return,
+            _ => "hs_primary_associated_company",
+        };
         if let Some(record) = self.records.get_mut(object.id).and_then(|records| records.get_mut(&id)) {
             record.properties.insert(name.to_owned(), company.to_owned());
             compute(object, record, now);
