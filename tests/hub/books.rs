@@ -115,7 +115,7 @@ async fn metadata_tells_the_choices_of_fields() {
         let fields = told["fields"].as_array().unwrap();
         let field = fields.iter().find(|known| known["vendorPath"] == field).unwrap();
         let choices = field["picklistValues"].as_array().unwrap_or_else(|| panic!("no choices: {field}"));
-        assert!(choices.contains(&json!({"label": label, "value": value})), "{object}: {field}");
+        assert!(choices.contains(&json!({"label": label, "value": value, "active": true})), "{object}: {field}");
     }
 }
 

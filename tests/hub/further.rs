@@ -46,6 +46,35 @@ async fn products_campaigns_and_cases_live_the_same_life() {
     assert!(seen > 5, "only {seen} of them");
 }
 
+#[tokio::test]
+async fn choices_of_fields_have_one_shape() {
+    let hub = Gateway::demo();
+    for can in hub.elements_of(&["crm", "helpdesk"]).await {
+        let element = can.key.as_str();
+        let mut seen = 0;
+        for resource in ["accounts", "contacts", "leads", "opportunities", "tasks", "incidents"] {
+            if !can.has(resource) || !can.does(&format!("{resource}.list")) {
+                continue;
+            }
+            let told = hub.get(element, &format!("/objects/{resource}/metadata")).await.expect(200).body;
+            for field in told["fields"].as_array().unwrap() {
+                let Some(choices) = field.get("picklistValues") else { continue };
+                let choices = choices.as_array().unwrap_or_else(|| panic!("{can}: {field}"));
+                assert!(!choices.is_empty(), "{can}: {field}");
+                for choice in choices {
+                    seen += 1;
+                    let mut names: Vec<_> = choice.as_object().unwrap().keys().map(String::as_str).collect();
+                    names.sort_unstable();
+                    assert_eq!(names, ["active", "label", "value"], "{can}: {field}");
+                    assert!(choice["label"].is_string() && choice["active"].is_boolean(), "{can}: {field}");
+                    assert!(choice["value"].is_string() || choice["value"].is_number(), "{can}: {field}");
+                }
+            }
+        }
+        assert!(seen > 0, "{can}: no field has choices");
+    }
+}
+
 /// The ids of a list of records.
 fn ids(list: &[Value]) -> Vec<&str> {
     list.iter().map(|record| record["id"].as_str().unwrap()).collect()
