@@ -7,6 +7,7 @@ mod api;
 mod association;
 mod catalog;
 mod failure;
+mod lists;
 mod object;
 mod pipeline;
 mod property;

@@ -1,5 +1,6 @@
 //! Codecs: conversions of one value that run both ways, or declare that they do not.
 
+mod each;
 mod ends;
 mod paths;
 
@@ -7,6 +8,7 @@ use serde_json::{Map, Number, Value};
 
 use self::paths::rooted;
 pub use self::{
+    each::Member,
     ends::Ends,
     paths::{decode_path_id, parent, path_id},
 };
@@ -89,8 +91,8 @@ pub enum Codec {
     Chain(Vec<Codec>),
     /// A path that the provider does not tell: the gateway makes it, by reading the folders above (read only).
     Ancestors,
-    /// A list ↔ for each of its items an object of these members, by path (read only).
-    Each(Vec<(String, Path)>),
+    /// A list ↔ for each of its items an object of these members (read only).
+    Each(Vec<Member>),
     /// A path from a record's ancestors and its own name (read only; the line's path is `$`).
     JoinPath(Box<Joined>),
 }
@@ -197,11 +199,10 @@ impl Codec {
                 let members = argument.as_object().filter(|members| !members.is_empty()).ok_or_else(|| {
                     CompileError::new("should be an object from members to their paths in an item").below(word)
                 })?;
-                let path = |(name, source): (&String, &Value)| {
-                    let path = Path::compile(source.as_str().unwrap_or_default());
-                    path.map(|path| (name.clone(), path)).map_err(|error| error.below(name).below(word))
+                let member = |(name, source): (&String, &Value)| {
+                    Member::compile(name, source).map_err(|error| error.below(name).below(word))
                 };
-                members.iter().map(path).collect::<Result<_, _>>().map(Self::Each)
+                members.iter().map(member).collect::<Result<_, _>>().map(Self::Each)
             }
             "namePart" => match argument.as_str() {
                 Some("first") => Ok(Self::NamePart { last: false }),
@@ -319,11 +320,8 @@ impl Codec {
             // What is above a record is not in it.
             Self::Ancestors => None,
             Self::Each(members) => {
-                let item = |item: &Value| {
-                    let told = |(name, path): &(String, Path)| Some((name.clone(), path.get(item)?.clone()));
-                    Value::Object(members.iter().filter_map(told).collect())
-                };
-                Some(Value::Array(value.as_array()?.iter().map(item).collect()))
+                let item = |item: &Value| members.iter().filter_map(|member| member.read(item)).collect();
+                Some(Value::Array(value.as_array()?.iter().map(item).map(Value::Object).collect()))
             }
             Self::JoinPath(joined) => joined.read(value),
         }

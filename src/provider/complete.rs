@@ -28,13 +28,16 @@ impl Engine {
         if complete.call.when.as_ref().is_some_and(|when| !when.holds(scope)) {
             return Ok(items);
         }
-        let lookup = &scope.lookup;
+        let list = scope;
         let read = |item: Value| async move {
             if complete.items.as_ref().is_some_and(|incomplete| !incomplete.holds(&item)) {
                 return Ok(Some(item));
             }
             let mut scope = CallScope::bare(connection);
-            scope.lookup.clone_from(lookup);
+            scope.lookup.clone_from(&list.lookup);
+            scope.object.clone_from(&list.object);
+            scope.select.clone_from(&list.select);
+            scope.members.clone_from(&list.members);
             scope.item = Some(item);
             match self.json(element, connection, &complete.call, &scope, &operation.errors, deadline).await {
                 Ok(answer) => Ok(complete.call.answer.record.get(&answer).cloned()),

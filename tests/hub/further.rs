@@ -46,38 +46,83 @@ async fn products_campaigns_and_cases_live_the_same_life() {
     assert!(seen > 5, "only {seen} of them");
 }
 
+#[tokio::test]
+async fn choices_of_fields_have_one_shape() {
+    let hub = Gateway::demo();
+    for can in hub.elements_of(&["crm", "helpdesk"]).await {
+        let element = can.key.as_str();
+        let mut seen = 0;
+        for resource in ["accounts", "contacts", "leads", "opportunities", "tasks", "incidents"] {
+            if !can.has(resource) || !can.does(&format!("{resource}.list")) {
+                continue;
+            }
+            let told = hub.get(element, &format!("/objects/{resource}/metadata")).await.expect(200).body;
+            for field in told["fields"].as_array().unwrap() {
+                let Some(choices) = field.get("picklistValues") else { continue };
+                let choices = choices.as_array().unwrap_or_else(|| panic!("{can}: {field}"));
+                assert!(!choices.is_empty(), "{can}: {field}");
+                for choice in choices {
+                    seen += 1;
+                    let mut names: Vec<_> = choice.as_object().unwrap().keys().map(String::as_str).collect();
+                    names.sort_unstable();
+                    assert_eq!(names, ["active", "label", "value"], "{can}: {field}");
+                    assert!(choice["label"].is_string() && choice["active"].is_boolean(), "{can}: {field}");
+                    assert!(choice["value"].is_string() || choice["value"].is_number(), "{can}: {field}");
+                }
+            }
+        }
+        assert!(seen > 0, "{can}: no field has choices");
+    }
+}
+
 /// The ids of a list of records.
 fn ids(list: &[Value]) -> Vec<&str> {
     list.iter().map(|record| record["id"].as_str().unwrap()).collect()
 }
 
 #[tokio::test]
-async fn calls_and_events_live_under_every_spelling() {
+async fn calls_events_and_emails_live_under_every_spelling() {
     let hub = Gateway::demo();
     let mut seen = 0;
     for can in hub.elements_of(&["crm"]).await {
         let element = can.key.as_str();
-        for (resource, other) in [("activity-calls", "activities-calls"), ("activity-events", "activities-events")] {
-            if !can.has(resource) {
+        for kind in ["Calls", "Events", "Emails"] {
+            let (resource, other) = (format!("activity-{}", kind.to_lowercase()), format!("activities{kind}"));
+            if !can.has(&resource) {
                 let refused = hub.get(element, &format!("/hubs/crm/{other}")).await.expect(400);
                 assert_eq!(refused.body["code"], "unsupported", "{can}: {resource}");
                 continue;
             }
             seen += 1;
-            let new = json!({"subject": "Quote", "startDate": "2030-01-02T10:00:00Z"});
-            let made = hub.json(element, Method::POST, &format!("/hubs/crm/{resource}"), &new).await.expect(200).body;
-            let path = format!("/hubs/crm/{other}/{}", made["id"].as_str().unwrap());
-            assert_eq!(hub.get(element, &path).await.expect(200).body["startDate"], new["startDate"], "{can}");
-            let change = json!({"subject": "Price"});
-            let changed = hub.json(element, Method::PATCH, &path, &change).await.expect(200).body;
-            assert_eq!(changed["subject"], "Price", "{can}: {changed}");
-            let found = hub.get(element, &format!("/{other}?where={}", encoded("subject='Price'"))).await.expect(200);
-            assert_eq!(ids(found.list()), [made["id"].as_str().unwrap()], "{can}");
+            let all = hub.get(element, &format!("/hubs/crm/activities-{}", kind.to_lowercase())).await.expect(200);
+            assert!(!all.list().is_empty(), "{can}: {resource}");
+            let names = ["subject", "description", "body"];
+            let name = names.into_iter().find(|name| can.creates(&resource, name)).unwrap_or("subject");
+            let new = if kind == "Emails" {
+                json!({name: "Quote", "body": "Please find it attached"})
+            } else {
+                json!({name: "Quote", "startDate": "2030-01-02T10:00:00Z"})
+            };
+            let made = hub.json(element, Method::POST, &format!("/hubs/crm/{resource}"), &new).await;
+            let Some(made) = can.answered(&format!("{resource}.create"), made, 200) else { continue };
+            let id = made.body["id"].as_str().unwrap();
+            let path = format!("/hubs/crm/{other}/{id}");
+            let read = hub.get(element, &path).await.expect(200).body;
+            for (member, value) in new.as_object().unwrap() {
+                assert_eq!(&read[member], value, "{can}: {resource}");
+            }
+            let changed = hub.json(element, Method::PATCH, &path, &json!({name: "Price"})).await;
+            let changed = can.answered(&format!("{resource}.update"), changed, 200);
+            let word = if changed.is_some() { "Price" } else { "Quote" };
+            assert!(changed.is_none_or(|changed| changed.body[name] == word), "{can}: {resource}");
+            let found = encoded(&format!("{name}='{word}' AND id='{id}'"));
+            let found = hub.get(element, &format!("/{resource}?where={found}")).await.expect(200);
+            assert_eq!(ids(found.list()), [id], "{can}: {resource}");
             hub.delete(element, &path).await.expect(200);
             hub.get(element, &path).await.expect(404);
         }
     }
-    assert!(seen > 1, "only {seen} of them");
+    assert!(seen > 10, "only {seen} of them");
 }
 
 #[tokio::test]
@@ -113,7 +158,10 @@ async fn lists_have_members_that_come_and_go() {
             continue;
         }
         seen += 1;
-        for (kind, field) in [("contacts", "lastName"), ("leads", "lastName"), ("accounts", "name")] {
+        let kinds = [("contacts", "lastName"), ("leads", "lastName"), ("accounts", "name")];
+        let kinds: Vec<_> = kinds.into_iter().filter(|(kind, _)| can.has_below("lists", kind)).collect();
+        assert!(kinds.len() > 1, "{can}: {kinds:?}");
+        for (kind, field) in kinds.iter().copied() {
             let new = json!({"name": format!("List of {kind}"), "memberType": kind});
             let list = hub.json(element, Method::POST, "/hubs/crm/lists", &new).await.expect(200).body;
             let path = format!("/hubs/crm/lists/{}", list["id"].as_str().unwrap());
@@ -145,14 +193,14 @@ async fn lists_have_members_that_come_and_go() {
             hub.delete(element, &own).await.expect(404);
             // Off the list, and still there.
             assert_eq!(hub.get(element, &format!("/{kind}/{id}")).await.expect(200).body[field], "Guest", "{can}");
-            let wrong = if kind == "leads" { "contacts" } else { "leads" };
-            let refused = hub.json(element, Method::POST, &format!("{path}/{wrong}"), &json!({"lastName": "X"})).await;
+            let (wrong, of_wrong) = kinds.iter().find(|(other, _)| *other != kind).unwrap();
+            let refused = hub.json(element, Method::POST, &format!("{path}/{wrong}"), &json!({*of_wrong: "X"})).await;
             assert!(refused.expect(400).body["message"].as_str().unwrap().contains("another kind"), "{can}: {kind}");
             hub.delete(element, &path).await.expect(200);
             hub.get(element, &path).await.expect(404);
         }
     }
-    assert!(seen > 0, "no lists at all");
+    assert!(seen > 1, "only {seen} with lists");
 }
 
 #[tokio::test]

@@ -265,6 +265,12 @@ pub(super) fn make(
     if !problems.is_empty() {
         return Err(Failure::fields(&problems));
     }
+    if object.name == "activity/email" && !body.contains_key("sender") {
+        let status = body.get("status").and_then(Value::as_str).unwrap_or_default();
+        if !matches!(status, "draft" | "sent") {
+            return Err(Failure::parameter("sender", "This field is required."));
+        }
+    }
     let id = format!("{}_{}", object.prefix, random_hex(22).get(..43).unwrap_or_default());
     let people = body.remove("contacts");
     let at = stamp(now);
@@ -305,6 +311,9 @@ fn change(
     // What was read may be sent back: what only the provider writes counts when it differs.
     let before = view(tables, Some(object), &row);
     let body: Row = body.into_iter().filter(|(name, value)| before.get(name) != Some(value)).collect();
+    if object.name == "activity/email" && row.get("status").is_some_and(|status| status != "draft") {
+        return Err(Failure::invalid("Only draft emails can be modified."));
+    }
     let exists = |object: &str, id: &Value| tables.row(object, &crm::text_of(id)).is_some();
     let problems = crm::problems(object.fields, &body, false, &exists);
     if !problems.is_empty() {
@@ -409,6 +418,10 @@ fn complete(tables: &Tables, object: &Object, row: &mut Row, user: &str) {
             let owner = Some(text(row, "user_id")).filter(|id| !id.is_empty()).unwrap_or_else(|| user.to_owned());
             row.insert("user_name".to_owned(), name_of("user", &owner, "first_name"));
             row.insert("user_id".to_owned(), json!(owner));
+            if object.name == "activity/email" {
+                let direction = if text(row, "status") == "inbox" { "incoming" } else { "outgoing" };
+                row.insert("direction".to_owned(), json!(direction));
+            }
         }
         _ => {}
     }

@@ -109,7 +109,7 @@ impl Seeds {
         );
         self.add(
             "activity/email",
-            json!({"lead_id": northwind, "contact_id": maya, "direction": "outgoing", "status": "draft",
+            json!({"lead_id": northwind, "contact_id": maya, "status": "draft",
             "subject": "Quote", "sender": "ada@example.com", "to": ["maya.ekstrom@northwind.example.com"],
             "body_text": "Please find the quote attached."}),
         );

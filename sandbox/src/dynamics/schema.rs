@@ -289,6 +289,41 @@ pub(super) fn tables() -> Vec<Table> {
         ),
         text("new_room", "Room"),
     ];
+    let phonecall = vec![
+        text("subject", "Subject"),
+        col("description", "Description", Kind::Memo),
+        col("directioncode", "Direction", Kind::Flag),
+        text("phonenumber", "Phone Number"),
+        col("scheduledstart", "Start Date", Kind::Time),
+        col("scheduledend", "Due", Kind::Time),
+        col("actualdurationminutes", "Duration", Kind::Int),
+        col(
+            "regardingobjectid",
+            "Regarding",
+            Kind::Lookup(&[
+                ("account", "regardingobjectid_account_phonecall"),
+                ("contact", "regardingobjectid_contact_phonecall"),
+            ]),
+        ),
+        text("new_mood", "Mood"),
+    ];
+    let email = vec![
+        text("subject", "Subject"),
+        col("description", "Description", Kind::Memo),
+        col("directioncode", "Direction", Kind::Flag),
+        fixed("sender", "From", Kind::Text(250)),
+        fixed("torecipients", "To Recipients", Kind::Text(500)),
+        fixed("senton", "Date Sent", Kind::Time),
+        col(
+            "regardingobjectid",
+            "Regarding",
+            Kind::Lookup(&[
+                ("account", "regardingobjectid_account_email"),
+                ("contact", "regardingobjectid_contact_email"),
+            ]),
+        ),
+        text("new_label", "Label"),
+    ];
     let annotation = vec![
         text("subject", "Title"),
         col("notetext", "Description", Kind::Memo),
@@ -396,6 +431,22 @@ pub(super) fn tables() -> Vec<Table> {
                 ..activity("appointment", "appointments", "Appointment")
             },
             appointment,
+        ),
+        table(
+            &Shape {
+                reasons: &[(1, "Open"), (2, "Made"), (3, "Canceled"), (4, "Received")],
+                belongs: &[(1, 0), (2, 1), (3, 2), (4, 1)],
+                ..activity("phonecall", "phonecalls", "Phone Call")
+            },
+            phonecall,
+        ),
+        table(
+            &Shape {
+                reasons: &[(1, "Draft"), (2, "Completed"), (3, "Sent"), (4, "Received"), (5, "Canceled")],
+                belongs: &[(1, 0), (2, 1), (3, 1), (4, 1), (5, 2)],
+                ..activity("email", "emails", "Email")
+            },
+            email,
         ),
         table(
             &Shape { states: &[], ..shape("annotation", "annotations", "Note", "annotationid", "subject") },

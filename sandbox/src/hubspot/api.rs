@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 use super::{
     association, catalog,
     failure::{self, Failure},
+    lists,
     object::{Object, linked, named},
     pipeline, scope, search,
     store::{Link, Record, Store, token},
@@ -151,6 +152,7 @@ impl Call<'_> {
                 scope::need(scopes, &["crm.schemas.custom.read".to_owned()])?;
                 catalog::schemas(self, rest)
             }
+            ["lists", rest @ ..] => lists::route(self, rest, scopes),
             ["pipelines", rest @ ..] => pipeline::route(self, rest, scopes),
             ["owners", rest @ ..] => {
                 scope::need(scopes, &["crm.objects.owners.read".to_owned()])?;

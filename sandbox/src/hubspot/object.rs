@@ -144,7 +144,7 @@ const LINKS: &[(&str, &str, u32)] = &[
     ("companies", "tickets", 340),
     ("tickets", "deals", 28),
     ("deals", "tickets", 27),
-    ("leads", "contacts", 578),
+    ("leads", "contacts", 608),
     ("contacts", "leads", 579),
     ("leads", "companies", 610),
     ("companies", "leads", 611),
@@ -185,24 +185,25 @@ pub(super) fn kind(from: &Object, to: &Object) -> Option<u32> {
     LINKS.iter().find(|(name, other, _)| *name == from.name && *other == to.name).map(|(.., number)| *number)
 }
 
-/// The type of the association with the one company a record mainly belongs to.
+/// The type of the association with the one company (of a lead: contact) a record mainly belongs to.
 pub(super) fn primary_kind(from: &Object, to: &Object) -> Option<u32> {
     match (from.name, to.name) {
         ("contacts", "companies") => Some(1),
         ("deals", "companies") => Some(5),
         ("tickets", "companies") => Some(26),
+        ("leads", "contacts") => Some(578),
         _ => None,
     }
 }
 
 /// The object that an association type leads to from an object.
 pub(super) fn linked(from: &Object, kind: u32) -> Option<&'static Object> {
-    // The primary company of a contact, deal or ticket is a type of its own.
+    // The primary company of a contact, deal or ticket, and the primary contact of a lead, are types of their own.
     let kind = match (from.name, kind) {
         ("contacts", 1) => 279,
         ("deals", 5) => 341,
         ("tickets", 26) => 339,
-        ("leads", 608) => 578,
+        ("leads", 578) => 608,
         (_, kind) => kind,
     };
     let (_, to, _) = LINKS.iter().find(|(name, _, known)| *name == from.name && *known == kind)?;

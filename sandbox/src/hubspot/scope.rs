@@ -9,7 +9,7 @@ pub(super) const ALL: &str = "oauth crm.objects.contacts.read crm.objects.contac
     crm.objects.companies.write crm.objects.deals.read crm.objects.deals.write crm.objects.leads.read crm.objects.leads.write \
     crm.objects.custom.read crm.objects.custom.write crm.objects.owners.read crm.schemas.contacts.read crm.schemas.contacts.write \
     crm.schemas.companies.read crm.schemas.companies.write crm.schemas.deals.read crm.schemas.deals.write crm.schemas.custom.read \
-    crm.schemas.custom.write tickets sales-email-read";
+    crm.schemas.custom.write crm.lists.read crm.lists.write tickets sales-email-read";
 
 fn verb(write: bool) -> &'static str {
     if write { "write" } else { "read" }

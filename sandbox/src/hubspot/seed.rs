@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 
 use super::{
+    lists::List,
     object::named,
     store::{Link, Store},
 };
@@ -115,9 +116,14 @@ pub(super) fn fill(store: &mut Store) {
     seeds.add(
         "emails",
         json!({"hs_timestamp": "2024-01-04T09:00:00Z", "hs_email_subject": "Quote", "hs_email_direction": "EMAIL",
-            "hs_email_status": "SENT", "hs_email_text": "Please find the quote attached."}),
+            "hs_email_status": "SENT", "hs_email_text": "Please find the quote attached.",
+            "hs_email_headers": r#"{"from":{"email":"ada@example.com"},"to":[{"email":"maya.ekstrom@northwind.example.com"}],"cc":[]}"#}),
         &[("contacts", maya)],
     );
+    if let Some(contacts) = named("contacts") {
+        let now = DateTime::<Utc>::from_timestamp(START, 0).unwrap_or_default();
+        seeds.store.lists.insert(1, List::manual("Visitors of the fair", contacts, &[maya], now));
+    }
     seeds.add("my_object", json!({"name": "First", "stage": "new", "score": "12.5", "due": "2024-09-01"}), &[]);
     seeds.add("my_object", json!({"name": "Second", "stage": "running", "active": "true"}), &[]);
 }

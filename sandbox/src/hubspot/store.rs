@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     failure::Failure,
+    lists::Lists,
     object::{OBJECTS, Object, PORTAL, link_name, primary_kind},
     pipeline::{self, Pipelines},
     property::{Property, properties, written},
@@ -32,6 +33,7 @@ pub(super) struct Store {
     /// The company that a record mainly belongs to, by the record's type and identifier.
     primary: BTreeMap<(&'static str, u64), u64>,
     pub(super) pipelines: Pipelines,
+    pub(super) lists: Lists,
     next: u64,
 }
 
@@ -47,6 +49,7 @@ impl Store {
             links: BTreeSet::new(),
             primary: BTreeMap::new(),
             pipelines: pipeline::start(DateTime::<Utc>::from_timestamp(1_704_067_200, 0).unwrap_or_default()),
+            lists: Lists::new(),
             next: 30_101,
         };
         seed::fill(&mut store);
@@ -222,7 +225,12 @@ impl Store {
 
     /// Keeps the property that tells the primary company.
     fn tell_primary(&mut self, object: &Object, id: u64, company: &str, now: DateTime<Utc>) {
-        let name = if object.name == "contacts" { "associatedcompanyid" } else { "hs_primary_associated_company" };
+        let name = match object.name {
+            "contacts" => "associatedcompanyid",
+            // Their primary record is a contact.
+            "leads" => return,
+            _ => "hs_primary_associated_company",
+        };
         if let Some(record) = self.records.get_mut(object.id).and_then(|records| records.get_mut(&id)) {
             record.properties.insert(name.to_owned(), company.to_owned());
             compute(object, record, now);
@@ -401,6 +409,18 @@ fn compute(object: &Object, record: &mut Record, now: DateTime<Utc>) {
             made.push(("hs_deal_stage_probability", probability.to_owned()));
             made.push(("hs_is_closed", stage.starts_with("closed").to_string()));
             made.push(("hs_is_closed_won", (stage == "closedwon").to_string()));
+        }
+        "emails" => {
+            // Addresses are sent as one JSON text, and answered one by one.
+            let headers: Value = serde_json::from_str(&get("hs_email_headers")).unwrap_or_default();
+            let address = |entry: &Value| entry.get("email").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let addresses = |name: &str| {
+                let list = headers.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+                list.iter().map(address).collect::<Vec<_>>().join(";")
+            };
+            made.push(("hs_email_from_email", headers.get("from").map(address).unwrap_or_default()));
+            made.push(("hs_email_to_email", addresses("to")));
+            made.push(("hs_email_cc_email", addresses("cc")));
         }
         "tasks" if get("hs_task_status") == "COMPLETED" && get("hs_task_completion_date").is_empty() => {
             made.push(("hs_task_completion_date", written(now)));

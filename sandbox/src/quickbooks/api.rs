@@ -103,7 +103,11 @@ impl Call<'_> {
                 let found = store.get(entity, id)?.clone();
                 Ok(self.answer(entity.name, Value::Object(found)))
             }
-            ("POST", [name]) => self.write(kind(name)?),
+            ("POST", ["taxservice", "taxcode"]) => self.tax(),
+            ("POST", [name]) => {
+                let entity = kind(name)?;
+                if entity.writable() { self.write(entity) } else { Err(unsupported()) }
+            }
             _ => Err(unsupported()),
         }
     }
@@ -115,24 +119,56 @@ impl Call<'_> {
         http::json(200, &Value::Object(answer))
     }
 
-    fn write(&self, entity: &Entity) -> Result<Response, Failure> {
+    fn record(&self) -> Result<Record, Failure> {
+        let unfit = |told| Failure::invalid("2010", "Request has invalid or unsupported property", told);
         if http::media_type(self.headers).as_deref() != Some("application/json") {
-            return Err(Failure::invalid(
-                "2010",
-                "Request has invalid or unsupported property",
-                "The media type is not supported",
-            ));
+            return Err(unfit("The media type is not supported"));
         }
-        let body: Record = match serde_json::from_slice(self.body) {
-            Ok(Value::Object(body)) => body,
-            _ => {
-                return Err(Failure::invalid(
-                    "2010",
-                    "Request has invalid or unsupported property",
-                    "The body is no JSON object",
-                ));
+        match serde_json::from_slice(self.body) {
+            Ok(Value::Object(body)) => Ok(body),
+            _ => Err(unfit("The body is no JSON object")),
+        }
+    }
+
+    /// Makes a tax code and the rates it names, or takes rates that are there.
+    fn tax(&self) -> Result<Response, Failure> {
+        let mut body = self.record()?;
+        let now = self.company.core.now();
+        let mut store = hold(&self.company.store);
+        let name = body.get("TaxCode").and_then(Value::as_str).ok_or_else(|| Failure::required("TaxCode"))?.to_owned();
+        let details = body.get_mut("TaxRateDetails").and_then(Value::as_array_mut).filter(|list| !list.is_empty());
+        let details = details.ok_or_else(|| Failure::required("TaxRateDetails"))?;
+        let (rate, code) = (kind("taxrate")?, kind("taxcode")?);
+        let mut rates = Vec::new();
+        for detail in details.iter_mut() {
+            let text = |name: &str| detail.get(name).and_then(Value::as_str).ok_or_else(|| Failure::required(name));
+            let id = if let Some(id) = detail.get("TaxRateId").and_then(Value::as_str) {
+                store.get(rate, id)?;
+                id.to_owned()
+            } else {
+                let fresh = json!({
+                    "Name": text("TaxRateName")?,
+                    "RateValue": detail.get("RateValue").ok_or_else(|| Failure::required("RateValue"))?,
+                    "AgencyRef": {"value": text("TaxAgencyId")?}
+                });
+                let fresh = fresh.as_object().cloned().unwrap_or_default();
+                let made = store.create(rate, &fresh, now)?;
+                made.get("Id").and_then(Value::as_str).unwrap_or_default().to_owned()
+            };
+            rates.push(json!({"TaxRateRef": {"value": id}, "TaxTypeApplicable": "TaxOnAmount"}));
+            if let Some(detail) = detail.as_object_mut() {
+                detail.insert("TaxRateId".to_owned(), id.into());
             }
-        };
+        }
+        let record = json!({"Name": name, "SalesTaxRateList": {"TaxRateDetail": rates}});
+        let made = store.create(code, &record.as_object().cloned().unwrap_or_default(), now)?;
+        let id = made.get("Id").cloned().unwrap_or_default();
+        body.insert("TaxCodeId".to_owned(), id);
+        Ok(http::json(200, &Value::Object(body)))
+    }
+
+    fn write(&self, entity: &Entity) -> Result<Response, Failure> {
+        let body = self.record()?;
         let now = self.company.core.now();
         let mut store = hold(&self.company.store);
         match self.query.get("operation").map(String::as_str) {

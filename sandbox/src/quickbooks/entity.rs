@@ -29,6 +29,11 @@ pub(super) struct Entity {
 }
 
 impl Entity {
+    /// Whether records are written by their own path: tax rates and codes are made by the tax service.
+    pub(super) fn writable(&self) -> bool {
+        !matches!(self.name, "TaxRate" | "TaxCode")
+    }
+
     /// The name in paths.
     pub(super) fn path(&self) -> String {
         self.name.to_lowercase()
@@ -194,6 +199,38 @@ pub(super) const ENTITIES: &[Entity] = &[
         "Name",
         &["Name", "Sku", "Active", "Type", "UnitPrice", "QtyOnHand", "FullyQualifiedName"],
     ),
+    list("TaxAgency", &[("DisplayName", Text)], &["DisplayName"], "DisplayName", &["DisplayName"]),
+    list(
+        "TaxRate",
+        &[
+            ("Name", Text),
+            ("Description", Text),
+            ("Active", Flag),
+            ("RateValue", Number),
+            ("AgencyRef", Ref("TaxAgency")),
+            ("SpecialTaxType", Text),
+            ("DisplayType", Text),
+        ],
+        &["Name", "RateValue", "AgencyRef"],
+        "Name",
+        &["Active", "RateValue", "AgencyRef"],
+    ),
+    list(
+        "TaxCode",
+        &[
+            ("Name", Text),
+            ("Description", Text),
+            ("Active", Flag),
+            ("Taxable", Flag),
+            ("TaxGroup", Flag),
+            ("SalesTaxRateList", Object),
+            ("PurchaseTaxRateList", Object),
+        ],
+        &["Name"],
+        "Name",
+        &["Name", "Active"],
+    ),
+    list("PaymentMethod", &[("Name", Text), ("Type", Text), ("Active", Flag)], &["Name"], "Name", &["Name"]),
     book("Invoice", &["CustomerRef", "Line"]),
     book("Payment", &["CustomerRef", "TotalAmt"]),
     book("Bill", &["VendorRef", "Line"]),

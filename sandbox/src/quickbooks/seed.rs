@@ -70,6 +70,19 @@ pub(super) fn fill(store: &mut Store) {
         "JournalEntry",
         json!({"DocNumber": "J-1", "TxnDate": "2024-01-31", "Line": [half("Debit", &cost), half("Credit", &bank)]}),
     );
+    let agency = seeds.add("TaxAgency", json!({"DisplayName": "Skatteverket"}));
+    let vat = seeds.add(
+        "TaxRate",
+        json!({"Name": "Moms 25", "Description": "Moms25", "RateValue": 25, "AgencyRef": {"value": agency}}),
+    );
+    seeds.add("TaxRate", json!({"Name": "Moms 6", "RateValue": 6, "AgencyRef": {"value": agency}}));
+    seeds.add(
+        "TaxCode",
+        json!({"Name": "Moms 25", "Taxable": true, "SalesTaxRateList": {"TaxRateDetail": [{"TaxRateRef": {"value": vat}}]}}),
+    );
+    for (name, kind) in [("Cash", "NON_CREDIT_CARD"), ("Visa", "CREDIT_CARD")] {
+        seeds.add("PaymentMethod", json!({"Name": name, "Type": kind}));
+    }
 }
 
 struct Seeds<'a> {
@@ -100,7 +113,7 @@ mod tests {
     fn every_seed_is_accepted() {
         let store = Store::new();
         let kept: usize = ENTITIES.iter().map(|entity| store.records(entity).count()).sum();
-        assert_eq!(kept, 21);
+        assert_eq!(kept, 27);
         for entity in ENTITIES {
             assert!(store.records(entity).next().is_some(), "no {}", entity.name);
         }

@@ -255,6 +255,7 @@ mod tests {
             ("Task", "00T"),
             ("Event", "00U"),
             ("Note", "002"),
+            ("EmailMessage", "02s"),
             ("User", "005"),
             ("Campaign", "701"),
             ("Case", "500"),

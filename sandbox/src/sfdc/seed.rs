@@ -146,6 +146,13 @@ impl Seeds<'_> {
             json!({"Title": "How much a shelf carries", "UrlName": "how-much-a-shelf-carries", "Summary": "Loads by length",
                 "Answer__c": "Up to 40 kg per metre."}),
         );
+        self.add(
+            "EmailMessage",
+            1,
+            json!({"RelatedToId": deal, "Subject": "Quote", "TextBody": "Please find the quote attached.", "Status": "3",
+                "FromAddress": "ada@example.com", "ToAddress": "maya.ekstrom@northwind.example.com; sean@ohara.example.com",
+                "MessageDate": "2024-05-02T09:00:00Z"}),
+        );
         self.add("Note", 1, json!({"ParentId": maya, "Title": "Prefers e-mail", "Body": "Rarely answers the phone."}));
         self.add("Note", 2, json!({"ParentId": umbra, "Title": "Contract", "Body": "Renews every February."}));
         self.add(

@@ -67,6 +67,17 @@ fn takes_members_of_each_item() {
     assert_eq!(told, Some(json!([{"value": 1, "label": "One"}, {"value": 2}, {}])));
     assert!(codec.read(&json!("x")).is_none() && codec.write(&json!([])).is_err());
     assert!(Codec::compile(&json!({"each": {"value": "Value"}})).is_err());
+    let of_words = json!({"each": {"label": "$", "shown": {"path": "$.off", "codec": {"words": {"true": false, "false": true}}}, "known": {"codec": {"constant": true}}}});
+    let told = Codec::compile(&of_words).unwrap().read(&json!(["A", {"off": true}]));
+    assert_eq!(
+        told,
+        Some(json!([{"label": "A", "known": true}, {"label": {"off": true}, "shown": false, "known": true}]))
+    );
+    for wrong in
+        [json!({"each": {"value": {"codec": "text"}}}), json!({"each": {"value": {"path": "$", "code": "text"}}})]
+    {
+        assert!(Codec::compile(&wrong).is_err(), "{wrong}");
+    }
     assert!(Codec::compile(&json!({"each": {}})).is_err());
 }
 

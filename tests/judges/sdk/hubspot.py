@@ -17,6 +17,7 @@ from hubspot.crm.contacts import (
     SimplePublicObjectInput,
     SimplePublicObjectInputForCreate,
 )
+from hubspot.crm.lists import ApiException as ListException, ListCreateRequest, ListSearchRequest
 
 
 def at(api, base):
@@ -70,6 +71,28 @@ def main(base, token):
 
     assert owners.get_page().results[0].email
     assert pipelines.get_all("deals").results[0].stages[0].label
+
+    lists = at(client.crm.lists.lists_api, base)
+    members = at(client.crm.lists.memberships_api, base)
+    request = ListCreateRequest(name="Judge's friends", object_type_id="0-1", processing_type="MANUAL")
+    friends = lists.create(request).list
+    assert friends.list_id and friends.size == 0, friends
+    added = members.add(friends.list_id, [made.id, "404"])
+    assert (added.records_ids_added, added.record_ids_missing) == ([made.id], ["404"]), added
+    assert [one.record_id for one in members.get_page(friends.list_id, limit=10).results] == [made.id]
+    on = [one.list_id for one in members.get_lists("0-1", made.id).results]
+    assert on == [friends.list_id], on
+    renamed = lists.update_name(friends.list_id, list_name="Judge's foes").updated_list
+    assert renamed.name == "Judge's foes" and renamed.size == 1, renamed
+    found = lists.do_search(ListSearchRequest(query="foes", count=5, offset=0))
+    assert [one.list_id for one in found.lists] == [friends.list_id] and found.total == 1, found
+    assert members.remove(friends.list_id, [made.id]).record_ids_removed == [made.id]
+    lists.remove(friends.list_id)
+    try:
+        lists.get_by_id(friends.list_id)
+        raise AssertionError("a list that is deleted was read")
+    except ListException as error:
+        assert error.status == 404, error
 
     contacts.archive(made.id)
     try:

@@ -15,6 +15,11 @@ from quickbooks.objects.customer import Customer
 from quickbooks.objects.detailline import SalesItemLine, SalesItemLineDetail
 from quickbooks.objects.invoice import Invoice
 from quickbooks.objects.item import Item
+from quickbooks.objects.paymentmethod import PaymentMethod
+from quickbooks.objects.taxagency import TaxAgency
+from quickbooks.objects.taxcode import TaxCode
+from quickbooks.objects.taxrate import TaxRate
+from quickbooks.objects.taxservice import TaxRateDetails, TaxService
 
 
 def main(base, token, realm="9130350000000001"):
@@ -76,6 +81,25 @@ def main(base, token, realm="9130350000000001"):
     customer.Active = False
     customer.save(qb=books)
     assert customer.Id not in [one.Id for one in Customer.all(qb=books, max_results=100)]
+
+    method = PaymentMethod()
+    method.Name = "Judge's purse"
+    method.Type = "NON_CREDIT_CARD"
+    method = method.save(qb=books)
+    method.Active = False
+    method.save(qb=books)
+    assert PaymentMethod.get(method.Id, qb=books).Active is False
+    assert [one.Name for one in PaymentMethod.filter(Name="Cash", qb=books)] == ["Cash"]
+
+    detail = TaxRateDetails()
+    detail.TaxRateName, detail.RateValue, detail.TaxAgencyId = "Judge's tenth", 10, TaxAgency.all(qb=books)[0].Id
+    service = TaxService()
+    service.TaxCode = "Judge's tenth"
+    service.TaxRateDetails.append(detail)
+    service.save(qb=books)
+    rate = next(one for one in TaxRate.all(qb=books) if one.Name == "Judge's tenth")
+    assert rate.RateValue == 10 and TaxRate.get(rate.Id, qb=books).AgencyRef.value == detail.TaxAgencyId
+    assert [one.Name for one in TaxCode.filter(Name="Judge's tenth", qb=books)] == ["Judge's tenth"]
     print("quickbooks: ok")
 
 

@@ -320,7 +320,7 @@ const MEETING: [Line; 8] = [
     ),
 ];
 
-const EMAIL: [Line; 6] = [
+const EMAIL: [Line; 10] = [
     TIMESTAMP,
     text("hs_email_subject", "Email subject"),
     html("hs_email_text", "Text body"),
@@ -335,6 +335,10 @@ const EMAIL: [Line; 6] = [
         "Email send status",
         &[("SENT", "Sent"), ("FAILED", "Failed"), ("SCHEDULED", "Scheduled")],
     ),
+    text("hs_email_headers", "Email headers"),
+    fixed(text("hs_email_from_email", "Email from address")),
+    fixed(text("hs_email_to_email", "Email to address")),
+    fixed(text("hs_email_cc_email", "Email cc address")),
 ];
 
 /// The custom object's own.

@@ -1,4 +1,4 @@
-//! Tasks, events and notes.
+//! Tasks, events, notes and emails.
 
 use super::{
     Field, Object, Preset,
@@ -6,7 +6,7 @@ use super::{
 };
 
 pub(super) fn objects() -> Vec<Object> {
-    vec![task(), event(), note()]
+    vec![task(), event(), note(), email()]
 }
 
 /// Who and what an activity is about.
@@ -92,4 +92,35 @@ fn note() -> Object {
     ]);
     fields.extend(stamps());
     Object { name: "Note", label: "Note", plural: "Notes", prefix: "002", fields, deletable: true }
+}
+
+/// Only drafts can be changed, which nobody makes here.
+fn email() -> Object {
+    let mut fields = head("Email Message ID");
+    let about = &["Account", "Campaign", "Case", "Opportunity", "My_Object__c"];
+    let own = [
+        reference("RelatedToId", "Related To ID", "RelatedTo", about),
+        text("Subject", "Subject", 3000).naming(),
+        area("TextBody", "Text Body", 131_072),
+        area("HtmlBody", "HTML Body", 131_072),
+        text("FromName", "From Name", 1000),
+        text("FromAddress", "From Address", 1000),
+        text("ToAddress", "To Address", 4000),
+        text("CcAddress", "CC Address", 4000),
+        text("BccAddress", "BCC Address", 4000),
+        flag("Incoming", "Is Incoming"),
+        choice("Status", "Status", &["0", "1", "2", "3", "4", "5"]).required().preset(Preset::Choice("0")).restricted(),
+        datetime("MessageDate", "Message Date"),
+        flag("HasAttachment", "Has Attachment").fixed(),
+    ];
+    fields.extend(own.map(Field::create_only));
+    fields.extend(stamps());
+    Object {
+        name: "EmailMessage",
+        label: "Email Message",
+        plural: "Email Messages",
+        prefix: "02s",
+        fields,
+        deletable: true,
+    }
 }
