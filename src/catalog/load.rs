@@ -367,11 +367,10 @@ fn read_resources(
 fn check_hosts(node: &Node<'_>, identity: &Identity, operations: &Operations) {
     let known: Vec<&str> = identity.hosts.iter().map(|host| host.name.as_str()).collect();
     for operation in operations.values() {
-        for call in operation
-            .steps
-            .iter()
-            .flat_map(|step| step.calls.iter().chain(&step.or_else).chain(step.walk.iter().flat_map(Walk::all_calls)))
-        {
+        for call in operation.steps.iter().flat_map(|step| {
+            let walked = step.walk.iter().flat_map(Walk::all_calls);
+            step.calls.iter().chain(&step.or_else).chain(walked).chain(&step.undo)
+        }) {
             if !known.contains(&call.host.as_str()) {
                 node.problem_hint(
                     format!("`{}` calls the host `{}`, which is not under `hosts`", operation.hub.id(), call.host),

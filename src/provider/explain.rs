@@ -315,15 +315,19 @@ impl Account<'_> {
             when: hangs.clone(),
             repeated: repeated("folder and page"),
         };
-        self.call(&walk.list, scope, list)?;
-        for call in &walk.calls {
+        // What is given is asked of nobody.
+        if walk.list.give.is_none() {
+            self.call(&walk.list, scope, list)?;
+        }
+        let of = if walk.pages { "page of what is found" } else { "item that is found" };
+        let entering = walk.enter.iter().map(|call| (call, "folder that is found"));
+        for (call, of) in entering.chain(walk.calls.iter().map(|call| (call, of))) {
             let decision = decided(call.when.as_ref(), scope);
             if decision == Some(false) {
                 continue;
             }
             let mut when = hangs.clone();
             when.extend(call.when.iter().filter(|_| decision.is_none()).map(Condition::source));
-            let of = if walk.pages { "page of what is found" } else { "item that is found" };
             self.call(
                 call,
                 scope,

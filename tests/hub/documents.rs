@@ -219,10 +219,37 @@ async fn folders_are_made_listed_copied_and_deleted() {
 async fn folder_copied_and_renamed(hub: &Gateway, can: &Element, folder: &Value) -> String {
     let element = can.key.as_str();
     let path = |record: &Value| record["path"].as_str().unwrap().to_owned();
-    let copy = format!("/folders/copy?path={}", encoded(&path(folder)));
-    let copy = hub.json(element, Method::POST, &copy, &json!({"path": "/Tree/b"})).await;
+    let copies = format!("/folders/copy?path={}", encoded(&path(folder)));
+    let copy = hub.json(element, Method::POST, &copies, &json!({"path": "/Tree/b"})).await;
     let last = match can.answered("folders.copy", copy, 200) {
         None => folder.clone(),
+/// Copies a folder that holds folders, over what is there only on demand, and never into itself.
+async fn copied_again(hub: &Gateway, can: &Element, folder: &Value) {
+    let element = can.key.as_str();
+    hub.upload(element, "/files?path=/Tree/a/in/deeper/x.txt", b"deep").await.expect(200);
+    let by_id = format!("/folders/{}/copy", id(folder));
+    let copy = async |query: &str, to: &str| {
+        hub.json(element, Method::POST, &format!("{by_id}{query}"), &json!({"path": to})).await
+    };
+    let made = copy("", "/Tree/d").await.expect(200).body;
+    assert_eq!((&made["path"], &made["directory"]), (&json!("/Tree/d"), &json!(true)), "{element}");
+    let deep = "/files?path=/Tree/d/in/deeper/x.txt";
+    assert_eq!(hub.get(element, deep).await.expect(200).bytes, b"deep", "{element}");
+    copy("", "/Tree/d").await.expect(409);
+    hub.upload(element, "/files?path=/Tree/a/in/deeper/x.txt&overwrite=true", b"deeper").await.expect(200);
+    copy("?overwrite=true", "/Tree/d").await.expect(200);
+    assert_eq!(hub.get(element, deep).await.expect(200).bytes, b"deeper", "{element}");
+    for into in ["/Tree/a", "/Tree/a/in/itself"] {
+        let itself = copy("?overwrite=true", into).await;
+        assert_eq!(itself.status, 400, "{element}: {into}: {}", itself.body);
+    }
+    hub.get(element, "/folders/metadata?path=/Tree/a/in/itself").await.expect(404);
+    let names = hub.get(element, "/folders/contents?path=/Tree&orderBy=name").await.expect(200).names();
+    assert_eq!(names, ["a", "b", "d"], "{element}: nothing half-made stays");
+    hub.delete(element, "/folders?path=/Tree/d").await.expect(200);
+    hub.delete(element, "/folders?path=/Tree/a/in").await.expect(200);
+}
+
         Some(copy) => {
             assert_eq!(copy.body["path"], "/Tree/b", "{element}");
             assert_eq!(
@@ -238,6 +265,7 @@ async fn folder_copied_and_renamed(hub: &Gateway, can: &Element, folder: &Value)
     match can.answered("folders.updateMetadata", renamed, 200) {
         None => path(&last),
         Some(renamed) => {
+            copied_again(hub, can, folder).await;
             assert_eq!(renamed.body["path"], "/Tree/c", "{element}");
             assert_eq!(
                 hub.get(element, "/folders/contents?path=/Tree/c").await.expect(200).list().len(),
