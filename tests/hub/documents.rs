@@ -201,6 +201,14 @@ async fn folders_are_made_listed_copied_and_deleted() {
         if let Some(found) = can.answered("search.search", found, 200) {
             assert_eq!(found.names(), ["three.txt"], "{element}");
             hub.get(element, "/search?path=/NoSuchFolder&text=three").await.expect(400);
+            // Without a text it is all that lies there.
+            let all = hub.get(element, "/search?path=/Tree/a&orderBy=name").await.expect(200);
+            assert_eq!(all.names(), ["Four.txt", "one.txt", "three.txt", "two.csv"], "{element}");
+            hub.get(element, "/search?path=/NoSuchFolder").await.expect(400);
+            let all = hub.get(element, "/search").await.expect(200).names();
+            for name in ["Welcome.txt", "three.txt"] {
+                assert!(all.iter().any(|found| found == name), "{element}: {name} of {all:?}");
+            }
         }
 
         let kept = folder_copied_and_renamed(&hub, &can, &made).await;
@@ -215,14 +223,6 @@ async fn folders_are_made_listed_copied_and_deleted() {
     }
 }
 
-/// Copies the folder and renames the copy; gives the path of a folder that may go.
-async fn folder_copied_and_renamed(hub: &Gateway, can: &Element, folder: &Value) -> String {
-    let element = can.key.as_str();
-    let path = |record: &Value| record["path"].as_str().unwrap().to_owned();
-    let copies = format!("/folders/copy?path={}", encoded(&path(folder)));
-    let copy = hub.json(element, Method::POST, &copies, &json!({"path": "/Tree/b"})).await;
-    let last = match can.answered("folders.copy", copy, 200) {
-        None => folder.clone(),
 /// Copies a folder that holds folders, over what is there only on demand, and never into itself.
 async fn copied_again(hub: &Gateway, can: &Element, folder: &Value) {
     let element = can.key.as_str();
@@ -250,6 +250,14 @@ async fn copied_again(hub: &Gateway, can: &Element, folder: &Value) {
     hub.delete(element, "/folders?path=/Tree/a/in").await.expect(200);
 }
 
+/// Copies the folder and renames the copy; gives the path of a folder that may go.
+async fn folder_copied_and_renamed(hub: &Gateway, can: &Element, folder: &Value) -> String {
+    let element = can.key.as_str();
+    let path = |record: &Value| record["path"].as_str().unwrap().to_owned();
+    let copies = format!("/folders/copy?path={}", encoded(&path(folder)));
+    let copy = hub.json(element, Method::POST, &copies, &json!({"path": "/Tree/b"})).await;
+    let last = match can.answered("folders.copy", copy, 200) {
+        None => folder.clone(),
         Some(copy) => {
             assert_eq!(copy.body["path"], "/Tree/b", "{element}");
             assert_eq!(
@@ -257,6 +265,7 @@ async fn copied_again(hub: &Gateway, can: &Element, folder: &Value) {
                 4,
                 "{element}"
             );
+            copied_again(hub, can, folder).await;
             copy.body
         }
     };
@@ -265,7 +274,6 @@ async fn copied_again(hub: &Gateway, can: &Element, folder: &Value) {
     match can.answered("folders.updateMetadata", renamed, 200) {
         None => path(&last),
         Some(renamed) => {
-            copied_again(hub, can, folder).await;
             assert_eq!(renamed.body["path"], "/Tree/c", "{element}");
             assert_eq!(
                 hub.get(element, "/folders/contents?path=/Tree/c").await.expect(200).list().len(),
