@@ -172,6 +172,9 @@ impl Walker<'_, '_> {
     }
 
     async fn json(&self, call: &Call, scope: &CallScope<'_>) -> Result<Value> {
+        if let Some(give) = &call.give {
+            return Ok(give.render(scope).map_err(|error| unfilled(&error))?.unwrap_or_default());
+        }
         let rules = &self.operation.errors;
         self.engine.json(self.element, self.connection, call, scope, rules, self.deadline).await
     }
