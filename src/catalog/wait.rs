@@ -14,6 +14,9 @@ const MAX_TIMES: u64 = 1_000;
 /// The longest pause between two calls, in seconds, where the file says none.
 const SECONDS: u64 = 2;
 
+/// What the block has beside a call's keys.
+const COMPLETE_KEYS: &[&str] = &["items", "as", "value", "batch"];
+
 /// Until when a call is made again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wait {
@@ -81,7 +84,7 @@ pub struct Batch {
 impl Complete {
     /// Reads the `complete` of an operation.
     pub(super) fn read(node: &Node<'_>) -> Option<Self> {
-        let call = Call::read(node, &["items", "as", "value", "batch"])?;
+        let call = Call::read(node, COMPLETE_KEYS)?;
         let items = node.get("items").and_then(|items| compiled(&items, || Match::compile(items.value)));
         let batch = node.get("batch");
         let beside = node.opt_text("as").and_then(|member| {
