@@ -18,6 +18,7 @@ use crate::{
     upstream::{ByteStream, Transport},
 };
 
+mod abandon;
 mod ancestors;
 mod authorize;
 mod capability;

@@ -19,6 +19,7 @@ mod hub {
     mod closeio;
     mod crm;
     mod document_extras;
+    mod document_tags;
     mod documents;
     mod dropboxbusiness;
     mod errors;

@@ -9,6 +9,7 @@ mod listing;
 mod properties;
 mod sessions;
 mod sharing;
+mod tags;
 mod team;
 mod transfer;
 mod tree;
@@ -52,6 +53,7 @@ pub(crate) struct Api {
     sessions: Sessions,
     links: Mutex<Vec<Link>>,
     properties: Mutex<Properties>,
+    tags: Mutex<tags::Tags>,
     /// The members of the team that each grant is for.
     teams: Mutex<HashMap<u64, Vec<Member>>>,
     /// What the addresses of temporary links lead to.
@@ -66,6 +68,7 @@ pub(crate) fn build(core: &Arc<Core>) -> Provider {
         sessions: Sessions::default(),
         links: Mutex::default(),
         properties: Mutex::default(),
+        tags: Mutex::default(),
         teams: Mutex::default(),
         temporary: Mutex::default(),
     });
@@ -93,6 +96,7 @@ pub(crate) fn build(core: &Arc<Core>) -> Provider {
             hold(&api.drives).clear();
             hold(&api.links).clear();
             hold(&api.properties).clear();
+            hold(&api.tags).clear();
             hold(&api.teams).clear();
             hold(&api.temporary).clear();
             api.sessions.clear();
@@ -154,10 +158,13 @@ fn dispatch(api: &Api, route: &str, headers: &HeaderMap, body: &[u8]) -> Outcome
         | "files/search_v2"
         | "files/search/continue_v2"
         | "files/list_revisions"
+        | "files/tags/get"
         | "file_properties/templates/get_for_user"
         | "file_properties/templates/list_for_user" => read,
         "files/create_folder_v2" | "files/delete_v2" | "files/move_v2" | "files/copy_v2" => write,
-        "file_properties/templates/add_for_user"
+        "files/tags/add"
+        | "files/tags/remove"
+        | "file_properties/templates/add_for_user"
         | "file_properties/templates/update_for_user"
         | "file_properties/templates/remove_for_user"
         | "file_properties/properties/add"
@@ -194,6 +201,9 @@ fn dispatch(api: &Api, route: &str, headers: &HeaderMap, body: &[u8]) -> Outcome
         "files/delete_v2" => files::delete(api, caller, &argument(headers, body)?),
         "files/move_v2" => files::relocate(api, caller, &argument(headers, body)?, false),
         "files/copy_v2" => files::relocate(api, caller, &argument(headers, body)?, true),
+        "files/tags/add" => tags::add(api, caller, &argument(headers, body)?),
+        "files/tags/remove" => tags::remove(api, caller, &argument(headers, body)?),
+        "files/tags/get" => tags::get(api, caller, &argument(headers, body)?),
         "files/list_revisions" => files::list_revisions(api, caller, &argument(headers, body)?),
         "files/get_temporary_link" => transfer::temporary_link(api, caller, &argument(headers, body)?),
         "sharing/create_shared_link_with_settings" => sharing::create(api, caller, argument(headers, body)?),

@@ -38,6 +38,7 @@ mod quickbooks;
 mod quota;
 mod running;
 mod s3;
+mod seed;
 mod sfdc;
 mod wire;
 mod zohocrm;

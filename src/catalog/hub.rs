@@ -126,6 +126,8 @@ pub struct Parameter {
     pub message: Option<String>,
     /// A filter that this parameter means, with `{}` for its value: `createdDate >= {}`.
     pub filter: Option<String>,
+    /// It is true, where it is not given, when a filter, an order or the fields wanted name this field.
+    pub implied_by: Option<String>,
 }
 
 /// What an operation reads from the request's body.
@@ -477,7 +479,7 @@ fn read_parameters(node: &Node<'_>) -> Vec<Parameter> {
 }
 
 fn read_parameter(name: &str, node: &Node<'_>) -> Option<Parameter> {
-    node.object(&["in", "type", "required", "values", "description", "filter", "message"])?;
+    node.object(&["in", "type", "required", "values", "description", "filter", "impliedBy", "message"])?;
     Some(Parameter {
         name: name.to_owned(),
         location: node
@@ -501,6 +503,7 @@ fn read_parameter(name: &str, node: &Node<'_>) -> Option<Parameter> {
         values: node.texts("values"),
         description: node.opt_text("description").unwrap_or_default(),
         filter: node.opt_text("filter"),
+        implied_by: node.opt_text("impliedBy"),
         message: node.opt_text("message"),
     })
 }

@@ -368,7 +368,8 @@ fn check_hosts(node: &Node<'_>, identity: &Identity, operations: &Operations) {
     let known: Vec<&str> = identity.hosts.iter().map(|host| host.name.as_str()).collect();
     for operation in operations.values() {
         for call in operation.steps.iter().flat_map(|step| {
-            step.calls.iter().chain(&step.or_else).chain(step.walk.iter().flat_map(|walk| walk.all_calls()))
+            let walked = step.walk.iter().flat_map(|walk| walk.all_calls());
+            step.calls.iter().chain(&step.or_else).chain(walked).chain(step.undo.as_deref())
         }) {
             if !known.contains(&call.host.as_str()) {
                 node.problem_hint(

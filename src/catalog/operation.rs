@@ -9,7 +9,7 @@ use super::{
     lines,
     parents::{Relations, read_relations},
     read::{Node, tight},
-    session::{Session, read_session},
+    session::{Session, check_outlives, read_session},
     support,
     wait::Complete,
     walk::Walk,
@@ -61,6 +61,8 @@ pub struct Step {
     pub session: Option<Box<Session>>,
     /// A walk, in place of a call.
     pub walk: Option<Box<Walk>>,
+    /// Takes back what the step did, when a later one fails.
+    pub undo: Option<Box<Call>>,
 }
 
 /// An operation of an element.
@@ -237,6 +239,7 @@ fn read_operation(
             or_else: read_calls(node, "orElse"),
             session: read_session(node).map(Box::new),
             walk: None,
+            undo: None,
         }]
     };
     if steps.is_empty() {
@@ -322,6 +325,7 @@ fn needs(operation: &Operation) -> Vec<(Root, String, bool)> {
         if let Some(walk) = &step.walk {
             walk.visit(&mut visit);
         }
+        step.undo.iter().for_each(|undo| undo.visit(&mut visit));
     }
     for refusal in &operation.refuse {
         refusal.when.visit(&mut visit);
@@ -342,7 +346,7 @@ fn needs(operation: &Operation) -> Vec<(Root, String, bool)> {
 pub(super) fn read_step(node: &Node<'_>, index: usize) -> Option<Step> {
     let name = node.opt_text("name").unwrap_or_else(|| format!("step{}", index + 1));
     if node.get("calls").is_some() {
-        node.object(&["name", "when", "refuse", "calls", "orElse", "session"])?;
+        node.object(&["name", "when", "refuse", "calls", "orElse", "session", "undo"])?;
         return Some(Step {
             name,
             when: read_when(node),
@@ -351,10 +355,11 @@ pub(super) fn read_step(node: &Node<'_>, index: usize) -> Option<Step> {
             or_else: read_calls(node, "orElse"),
             session: read_session(node).map(Box::new),
             walk: None,
+            undo: read_undo(node),
         });
     }
     if let Some(place) = node.get("walk") {
-        node.object(&["name", "when", "refuse", "walk"])?;
+        node.object(&["name", "when", "refuse", "walk", "undo"])?;
         return Some(Step {
             name,
             when: read_when(node),
@@ -363,9 +368,10 @@ pub(super) fn read_step(node: &Node<'_>, index: usize) -> Option<Step> {
             or_else: Vec::new(),
             session: None,
             walk: Some(Box::new(Walk::read(&place)?)),
+            undo: read_undo(node),
         });
     }
-    let mut call = Call::read(node, &["name", "refuse", "orElse", "session"])?;
+    let mut call = Call::read(node, &["name", "refuse", "orElse", "session", "undo"])?;
     let when = call.when.take();
     Some(Step {
         name,
@@ -375,7 +381,15 @@ pub(super) fn read_step(node: &Node<'_>, index: usize) -> Option<Step> {
         or_else: read_calls(node, "orElse"),
         session: read_session(node).map(Box::new),
         walk: None,
+        undo: read_undo(node),
     })
+}
+
+fn read_undo(node: &Node<'_>) -> Option<Box<Call>> {
+    let place = node.get("undo")?;
+    let undo = Call::read(&place, &[])?;
+    check_outlives(&place, "undo", &undo);
+    Some(Box::new(undo))
 }
 
 fn read_refusals(node: &Node<'_>) -> Vec<Refusal> {

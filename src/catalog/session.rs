@@ -171,26 +171,31 @@ pub(super) fn read_session(node: &Node<'_>) -> Option<Session> {
         node.problem_hint("asks for the status, but not where the answer tells what has arrived", "add `arrived`");
     }
     if let Some(abort) = &session.abort {
-        let roots = [
-            Root::Config,
-            Root::Secret,
-            Root::Session,
-            Root::Target,
-            Root::Destination,
-            Root::File,
-            Root::Steps,
-            Root::Now,
-        ];
-        abort.visit(&mut |reference| {
-            if !roots.contains(&reference.root) {
-                node.problem_hint(
-                    "`abort` refers to what is gone once the caller has hung up",
-                    "use config, secret, session, target, destination, file, steps, now",
-                );
-            }
-        });
+        check_outlives(&node, "abort", abort);
     }
     Some(session)
+}
+
+/// Holds a call that may be made when its caller is gone to what is still known then.
+pub(super) fn check_outlives(node: &Node<'_>, key: &str, call: &Call) {
+    let roots = [
+        Root::Config,
+        Root::Secret,
+        Root::Session,
+        Root::Target,
+        Root::Destination,
+        Root::File,
+        Root::Steps,
+        Root::Now,
+    ];
+    call.visit(&mut |reference| {
+        if !roots.contains(&reference.root) {
+            node.problem_hint(
+                format!("`{key}` refers to what is gone once the caller has hung up"),
+                "use config, secret, session, target, destination, file, steps, now",
+            );
+        }
+    });
 }
 
 fn read_size(node: &Node<'_>, align: u64) -> Option<PartSize> {

@@ -21,7 +21,8 @@ pub(super) fn compile(operation: &mut Operation, errors: &[ErrorRule]) {
     let computed = operation.model.as_ref().is_some_and(|model| model.fields.iter().any(|field| field.computed));
     if step.walk.is_some()
         || step.session.is_some()
-        || operation.complete.is_some()
+        // What is read again only at times is told by the call.
+        || operation.complete.as_ref().is_some_and(|complete| complete.call.when.is_none())
         || operation.below.is_some()
         || computed
         || looks_at_answers(operation)

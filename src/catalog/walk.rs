@@ -18,6 +18,10 @@ pub struct Walk {
     pub start: Option<ValueTemplate>,
     /// Which items are folders to go into, and what of them is the next `{walk.folder}`.
     pub folders: Option<(Match, Path)>,
+    /// What is done on entering a folder that was found; the first call whose `when` holds is made.
+    pub enter: Vec<Call>,
+    /// The first `{walk.entered}`, which later is what entering gave.
+    pub entered: Option<ValueTemplate>,
     /// What is done with what is found; without calls it is collected.
     pub calls: Vec<Call>,
     /// Whether the calls are made once for each page of items instead of each item.
@@ -35,7 +39,9 @@ pub struct Walk {
 impl Walk {
     /// Reads a `walk` block.
     pub(super) fn read(node: &Node<'_>) -> Option<Self> {
-        node.object(&["list", "start", "folders", "each", "page", "rest", "max", "depth", "parallel"])?;
+        node.object(&[
+            "list", "start", "folders", "enter", "entered", "each", "page", "rest", "max", "depth", "parallel",
+        ])?;
         let place = node.require("list")?;
         let list = Call::read(&place, &["paging"])?;
         if node.get("each").is_some() && node.get("page").is_some() {
@@ -63,15 +69,20 @@ impl Walk {
             }
             None => None,
         };
-        let start = match node.get("start") {
-            Some(start) => Some(compiled(&start, || ValueTemplate::compile(start.value))?),
-            None => None,
+        if node.get("enter").is_some() && folders.is_none() {
+            node.problem_hint("`enter` without folders to go into", "say with `folders` which items are folders");
+        }
+        let template = |key: &str| match node.get(key) {
+            Some(place) => compiled(&place, || ValueTemplate::compile(place.value)).map(Some),
+            None => Some(None),
         };
         Some(Self {
             paging: place.get("paging").and_then(|paging| read_paging(&paging)),
             list,
-            start,
+            start: template("start")?,
             folders,
+            enter: read_calls(node, "enter"),
+            entered: template("entered")?,
             pages: node.get("page").is_some(),
             calls: read_calls(node, if node.get("page").is_some() { "page" } else { "each" }),
             rest,
@@ -84,15 +95,13 @@ impl Walk {
     /// Its calls, those of further pages included.
     pub fn all_calls(&self) -> impl Iterator<Item = &Call> {
         let next = self.paging.iter().flat_map(|paging| &paging.next);
-        std::iter::once(&self.list).chain(&self.calls).chain(next)
+        std::iter::once(&self.list).chain(&self.enter).chain(&self.calls).chain(next)
     }
 
     /// Calls `visit` with every reference.
     pub fn visit(&self, visit: &mut dyn FnMut(&Reference)) {
         self.all_calls().for_each(|call| call.visit(visit));
-        if let Some(start) = &self.start {
-            start.visit(visit);
-        }
+        self.start.iter().chain(&self.entered).for_each(|template| template.visit(visit));
         if let Some((_, after)) = &self.rest {
             after.references().for_each(visit);
         }

@@ -44,7 +44,7 @@ pub(super) fn prepare(sealer: &Sealer, call: Call, resolved: &Resolved, operatio
     let Call { head, body, resolved: _ } = call;
     let hub = &resolved.operation;
     let raw = Raw(&head.query);
-    let (query, headers) = parameters(hub.parameters.as_slice(), &raw, &head.headers)?;
+    let (mut query, headers) = parameters(hub.parameters.as_slice(), &raw, &head.headers)?;
     let configured = |key: &str| head.instance.configuration.get(key).and_then(scalar_text);
     let native = hub.native
         || (resolved.hub.native
@@ -63,6 +63,17 @@ pub(super) fn prepare(sealer: &Sealer, call: Call, resolved: &Resolved, operatio
         None => Vec::new(),
     };
     let local_filter = parameter_filters(&hub.parameters, &query)?;
+    for parameter in &hub.parameters {
+        let Some(field) = parameter.implied_by.as_ref().filter(|_| !query.contains_key(&parameter.name)) else {
+            continue;
+        };
+        let filtered = filter.iter().chain(&local_filter).flat_map(Expr::fields);
+        let mut named =
+            filtered.chain(order.iter().map(|order| order.field.as_str())).chain(fields.iter().map(String::as_str));
+        if named.any(|name| name.eq_ignore_ascii_case(field)) {
+            query.insert(parameter.name.clone(), Value::Bool(true));
+        }
+    }
     let identity = || {
         format!(
             "{}|{:?}|{}|{}|{native}|{}",
@@ -245,14 +256,14 @@ pub(super) fn read_flag(text: &str) -> Option<bool> {
 fn parameter_filters(declared: &[Parameter], query: &Values) -> Result<Option<Expr>> {
     let mut parts = Vec::new();
     for parameter in declared {
-        let (Some(template), Some(value)) = (&parameter.filter, query.get(&parameter.name).and_then(scalar_text))
-        else {
-            continue;
-        };
-        let escaped = value.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-        let value = if template.to_ascii_uppercase().contains(" LIKE ") { escaped } else { value };
-        let text = template.replace("{}", &value.replace('\'', "''"));
-        parts.push(query::parse(&text).map_err(|error| unparsed(&parameter.name, &error))?);
+        let (Some(template), Some(given)) = (&parameter.filter, query.get(&parameter.name)) else { continue };
+        let values = given.as_array().map_or_else(|| std::slice::from_ref(given), Vec::as_slice);
+        for value in values.iter().filter_map(scalar_text) {
+            let escaped = value.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+            let value = if template.to_ascii_uppercase().contains(" LIKE ") { escaped } else { value };
+            let text = template.replace("{}", &value.replace('\'', "''"));
+            parts.push(query::parse(&text).map_err(|error| unparsed(&parameter.name, &error))?);
+        }
     }
     Ok(Expr::all(parts))
 }

@@ -93,6 +93,8 @@ pub enum Codec {
     Ancestors,
     /// A list ↔ for each of its items an object of these members (read only).
     Each(Vec<Member>),
+    /// A list ↔ what each of its items has at this path, where it has something (read only).
+    Values(Path),
     /// A path from a record's ancestors and its own name (read only; the line's path is `$`).
     JoinPath(Box<Joined>),
 }
@@ -124,8 +126,10 @@ pub const WORDS: &[(&str, Codec)] = &[
     ("pathName", Codec::PathName),
 ];
 
-const STRUCTURED: &[&str] =
-    &["words", "split", "equals", "constant", "scale", "prefix", "namePart", "between", "around", "each", "joinPath"];
+const STRUCTURED: &[&str] = &[
+    "words", "split", "equals", "constant", "scale", "prefix", "namePart", "between", "around", "each", "values",
+    "joinPath",
+];
 
 impl Codec {
     /// Compiles a codec: a word, or an object with one of the structured codecs.
@@ -204,6 +208,10 @@ impl Codec {
                 };
                 members.iter().map(member).collect::<Result<_, _>>().map(Self::Each)
             }
+            "values" => {
+                let path = Path::compile(argument.as_str().unwrap_or_default()).map_err(|error| error.below(word))?;
+                Ok(Self::Values(path))
+            }
             "namePart" => match argument.as_str() {
                 Some("first") => Ok(Self::NamePart { last: false }),
                 Some("last") => Ok(Self::NamePart { last: true }),
@@ -230,6 +238,7 @@ impl Codec {
                 | Self::Extension
                 | Self::Ancestors
                 | Self::Each(_)
+                | Self::Values(_)
                 | Self::JoinPath(_)
                 | Self::KeyPath
                 | Self::PathName
@@ -322,6 +331,9 @@ impl Codec {
             Self::Each(members) => {
                 let item = |item: &Value| members.iter().filter_map(|member| member.read(item)).collect();
                 Some(Value::Array(value.as_array()?.iter().map(item).map(Value::Object).collect()))
+            }
+            Self::Values(path) => {
+                Some(Value::Array(value.as_array()?.iter().filter_map(|item| path.get(item).cloned()).collect()))
             }
             Self::JoinPath(joined) => joined.read(value),
         }
@@ -436,6 +448,7 @@ impl Codec {
             | Self::Chain(_)
             | Self::Ancestors
             | Self::Each(_)
+            | Self::Values(_)
             | Self::JoinPath(_) => Err(ApplyError::new("cannot be written")),
         }
     }

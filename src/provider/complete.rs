@@ -1,13 +1,19 @@
-//! Reads again the items of a list that the provider tells incompletely, a few at a time.
+//! Reads again the items of a list that the provider tells incompletely, a few at a time or many a call.
+
+use std::collections::HashMap;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Connection, Engine, scope::CallScope};
+use super::{Connection, Engine, list, scope::CallScope};
 use crate::{
-    catalog::{Element, Operation},
+    catalog::{
+        Element, Operation,
+        wait::{Batch, Beside, Complete},
+    },
     error::{Kind, Result},
+    mapping::Path,
 };
 
 /// Items read at the same time.
@@ -28,25 +34,92 @@ impl Engine {
         if complete.call.when.as_ref().is_some_and(|when| !when.holds(scope)) {
             return Ok(items);
         }
-        let list = scope;
-        let read = |item: Value| async move {
-            if complete.items.as_ref().is_some_and(|incomplete| !incomplete.holds(&item)) {
-                return Ok(Some(item));
+        let reader = Reader { engine: self, element, connection, operation, complete, list: scope, deadline };
+        let batch = complete.beside.as_ref().and_then(|beside| Some((beside, beside.batch.as_ref()?)));
+        if let Some((beside, batch)) = batch {
+            return reader.batches(beside, batch, items).await;
+        }
+        let read: Vec<Option<Value>> =
+            stream::iter(items.into_iter().map(|item| reader.one(item))).buffered(AT_ONCE).try_collect().await?;
+        Ok(read.into_iter().flatten().collect())
+    }
+}
+
+/// What the calls that complete one page share.
+struct Reader<'a, 'c> {
+    engine: &'a Engine,
+    element: &'a Element,
+    connection: &'c Connection,
+    operation: &'a Operation,
+    complete: &'a Complete,
+    list: &'a CallScope<'c>,
+    deadline: Instant,
+}
+
+impl Reader<'_, '_> {
+    fn wants(&self, item: &Value) -> bool {
+        self.complete.items.as_ref().is_none_or(|incomplete| incomplete.holds(item))
+    }
+
+    /// What the provider tells of an item, or of several.
+    async fn ask(&self, item: Value) -> Result<Value> {
+        let mut scope = CallScope::bare(self.connection);
+        scope.lookup.clone_from(&self.list.lookup);
+        scope.object.clone_from(&self.list.object);
+        scope.select.clone_from(&self.list.select);
+        scope.members.clone_from(&self.list.members);
+        scope.item = Some(item);
+        let (call, rules) = (&self.complete.call, &self.operation.errors);
+        self.engine.json(self.element, self.connection, call, &scope, rules, self.deadline).await
+    }
+
+    /// One item with a call of its own; none when it is gone.
+    async fn one(&self, mut item: Value) -> Result<Option<Value>> {
+        if !self.wants(&item) {
+            return Ok(Some(item));
+        }
+        match self.ask(item.clone()).await {
+            Ok(answer) => {
+                let record = self.complete.call.answer.record.get(&answer);
+                let Some(beside) = &self.complete.beside else { return Ok(record.cloned()) };
+                put(&mut item, beside, record);
+                Ok(Some(item))
             }
-            let mut scope = CallScope::bare(connection);
-            scope.lookup.clone_from(&list.lookup);
-            scope.object.clone_from(&list.object);
-            scope.select.clone_from(&list.select);
-            scope.members.clone_from(&list.members);
-            scope.item = Some(item);
-            match self.json(element, connection, &complete.call, &scope, &operation.errors, deadline).await {
-                Ok(answer) => Ok(complete.call.answer.record.get(&answer).cloned()),
-                Err(error) if error.kind() == Kind::NotFound => Ok(None),
-                Err(error) => Err(error),
+            Err(error) if error.kind() == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Many items a call. Where one of them is gone the provider tells of none, and its batch stays as it is.
+    async fn batches(&self, beside: &Beside, batch: &Batch, mut items: Vec<Value>) -> Result<Vec<Value>> {
+        let wanted: Vec<Value> = items.iter().filter(|item| self.wants(item)).cloned().collect();
+        let ask = |items: &[Value]| {
+            let items = Value::Array(items.to_vec());
+            async move {
+                match self.ask(items).await {
+                    Ok(answer) => list::items(&self.complete.call, &answer, &CallScope::bare(self.connection)),
+                    Err(error) if error.kind() == Kind::NotFound => Ok(Vec::new()),
+                    Err(error) => Err(error),
+                }
             }
         };
-        let read: Vec<Option<Value>> =
-            stream::iter(items.into_iter().map(read)).buffered(AT_ONCE).try_collect().await?;
-        Ok(read.into_iter().flatten().collect())
+        let asked: Vec<_> = wanted.chunks(batch.size).map(ask).collect();
+        let told: Vec<Vec<Value>> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+        let name = |path: &Path, value: &Value| path.get(value).and_then(Value::as_str).map(str::to_lowercase);
+        let told: HashMap<String, Value> =
+            told.into_iter().flatten().filter_map(|told| Some((name(&batch.answer, &told)?, told))).collect();
+        for item in items.iter_mut().filter(|item| self.wants(item)) {
+            let found = name(&batch.item, item).and_then(|name| told.get(&name));
+            put(item, beside, found);
+        }
+        Ok(items)
+    }
+}
+
+/// Puts what was told of an item into it.
+fn put(item: &mut Value, beside: &Beside, told: Option<&Value>) {
+    let value = told.and_then(|told| beside.value.get(told));
+    if let (Some(value), Value::Object(members)) = (value, item) {
+        members.insert(beside.member.clone(), value.clone());
     }
 }

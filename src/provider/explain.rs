@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Connection, Engine, FieldDescription, Invocation,
+    Connection, Engine, FieldDescription, Invocation, Position,
     filter::{Parted, part},
     list::{MAX_PAGES, beginning, page_size, set_page},
     parent::{Bound, bind},
@@ -307,6 +307,9 @@ impl Account<'_> {
 
     /// The calls of a walk: each once, with what they are made for.
     fn going_over(&mut self, walk: &Walk, step: &str, hangs: Vec<Value>, scope: &CallScope<'_>) -> Result<()> {
+        let scope = &mut scope.fork();
+        let page = walk.paging.as_ref().map_or(1_000, |paging| paging.max);
+        set_page(scope, &Position { page, ..Position::default() });
         let max = walk.max;
         let repeated = |of: &str| Some(format!("for each {of}, over at most {max} items"));
         let list = Remark {
@@ -315,15 +318,19 @@ impl Account<'_> {
             when: hangs.clone(),
             repeated: repeated("folder and page"),
         };
-        self.call(&walk.list, scope, list)?;
-        for call in &walk.calls {
+        // What is given is asked of nobody.
+        if walk.list.give.is_none() {
+            self.call(&walk.list, scope, list)?;
+        }
+        let of = if walk.pages { "page of what is found" } else { "item that is found" };
+        let entering = walk.enter.iter().map(|call| (call, "folder that is found"));
+        for (call, of) in entering.chain(walk.calls.iter().map(|call| (call, of))) {
             let decision = decided(call.when.as_ref(), scope);
             if decision == Some(false) {
                 continue;
             }
             let mut when = hangs.clone();
             when.extend(call.when.iter().filter(|_| decision.is_none()).map(Condition::source));
-            let of = if walk.pages { "page of what is found" } else { "item that is found" };
             self.call(
                 call,
                 scope,
@@ -351,7 +358,11 @@ impl Account<'_> {
         if let Some(complete) = &operation.complete
             && decided(complete.call.when.as_ref(), scope) != Some(false)
         {
-            let repeated = Some("for each record that the list tells incompletely".to_owned());
+            let batch = complete.beside.as_ref().and_then(|beside| beside.batch.as_ref());
+            let repeated = Some(match batch {
+                Some(batch) => format!("for each {} records of the list", batch.size),
+                None => "for each record that the list tells incompletely".to_owned(),
+            });
             let remark = Remark { purpose: "the rest of a record", repeated, ..Remark::default() };
             self.call(&complete.call, scope, remark)?;
         }

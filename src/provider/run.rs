@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::{
     Connection, Engine, FieldDescription, Invocation, Outcome, PageFacts, Upload,
+    abandon::Abandon,
     decode::Decoded,
     filter::{Parted, part},
     parent::{self, Bound, elsewhere},
@@ -51,6 +52,8 @@ pub(super) struct Along<'a, 'i> {
     pass: Option<&'a HeaderMap>,
     /// Where records go that need no document.
     sink: Option<&'a mut Sink<'i>>,
+    /// What takes back the steps done so far.
+    undo: Option<Abandon>,
 }
 
 impl<'a, 'i> Along<'a, 'i> {
@@ -131,14 +134,20 @@ impl Engine {
         let told_here = checked.filter(|bound| bound.is_told_by(&invocation));
         // Whose record it is, is seen in the document.
         let mut sink = if told_here.is_some() { None } else { self.sink(&invocation, &parted, &scope) };
-        let mut along = Along { upload, pass: Some(&invocation.pass), sink: sink.as_mut() };
-        let last = self
-            .steps(element, connection, &operation, &mut scope, &mut along, invocation.deadline)
-            .await
-            .map_err(|error| match &cut_off {
-                Some(cut_off) => cut_off.explain(error),
-                None => error,
-            })?;
+        let undo = operation.steps.iter().any(|step| step.undo.is_some());
+        let undo = undo.then(|| Abandon::new(self, element, connection));
+        let mut along = Along { upload, pass: Some(&invocation.pass), sink: sink.as_mut(), undo };
+        let last = self.steps(element, connection, &operation, &mut scope, &mut along, invocation.deadline).await;
+        let failed = last.is_err();
+        match along.undo {
+            Some(undo) if failed => undo.now().await,
+            Some(undo) => undo.keep(),
+            None => {}
+        }
+        let last = last.map_err(|error| match &cut_off {
+            Some(cut_off) => cut_off.explain(error),
+            None => error,
+        })?;
         match (&operation.hub.answer, last) {
             (AnswerKind::File, Last::Stream(response, call)) => {
                 let told = call.answer.file_name.as_ref().map(|name| name.render(&scope));
@@ -217,13 +226,16 @@ impl Engine {
                 let answer = self.walk(element, connection, operation, walk, scope, deadline).await?;
                 scope.steps.insert(step.name.clone(), answer.clone());
                 last = Some(Last::Json(answer, &walk.list));
-                continue;
+            } else {
+                let done = self.step(element, connection, operation, step, scope, along, deadline).await?;
+                if let Last::Json(answer, _) = &done {
+                    scope.steps.insert(step.name.clone(), answer.clone());
+                }
+                last = Some(done);
             }
-            let done = self.step(element, connection, operation, step, scope, along, deadline).await?;
-            if let Last::Json(answer, _) = &done {
-                scope.steps.insert(step.name.clone(), answer.clone());
+            if let (Some(call), Some(undo)) = (&step.undo, &mut along.undo) {
+                undo.add(call, scope);
             }
-            last = Some(done);
         }
         last.ok_or_else(|| Error::bad_request("The request changes nothing that this element can change"))
     }

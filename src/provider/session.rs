@@ -3,7 +3,6 @@
 //! At most one part is held in memory. A part that did not get through is sent again from where the provider says it
 //! arrived; whatever ends the upload early, the caller's hanging up too, gives the session up.
 
-mod abandon;
 mod part;
 mod reader;
 
@@ -13,15 +12,12 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use self::{
-    abandon::Abandon,
-    part::{Beat, Hashes},
-};
+use self::part::{Beat, Hashes};
 pub(super) use self::{
     part::PartBody,
     reader::{Chunk, Reader, broken, wrong_size},
 };
-use super::{Connection, Engine, request::unfilled, scope::CallScope, upload::Prepared};
+use super::{Connection, Engine, abandon::Abandon, request::unfilled, scope::CallScope, upload::Prepared};
 use crate::{
     catalog::{
         Call, Element, Operation, Session,
@@ -88,7 +84,10 @@ impl Engine {
         }
         let start = pick(&session.start, scope)?;
         scope.session = run.json(start, scope).await?;
-        let abandon = Abandon::new(self, &element, connection, session, scope);
+        let mut abandon = Abandon::new(self, &element, connection);
+        if let Some(abort) = &session.abort {
+            abandon.add(abort, scope);
+        }
         match run.file(scope, &mut reader, part_size).await {
             Ok(done) => {
                 abandon.keep();

@@ -34,7 +34,10 @@ impl<'i> Sink<'i> {
     pub(super) fn of(invocation: &'i Invocation, parted: &Parted, scope: &CallScope<'_>) -> Option<Self> {
         // A path made of the folders above needs the record they are above.
         let climbs = invocation.paths && ancestors::field(&invocation.operation.plan).is_some();
+        let complete = invocation.operation.complete.as_ref();
+        let completed = complete.is_some_and(|it| it.call.when.as_ref().is_none_or(|when| when.holds(scope)));
         let document = climbs
+            || completed
             || invocation.native
             || invocation.raw
             || parted.local.is_some()

@@ -1,6 +1,6 @@
 //! Goes over a tree or a long list within bounds, page by page, a few calls at a time.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use futures_util::{StreamExt, stream};
 use serde_json::{Map, Value};
@@ -15,7 +15,18 @@ use super::{
 use crate::{
     catalog::{Call, Element, Operation, walk::Walk},
     error::{Error, Kind, Result},
+    mapping::ValueTemplate,
 };
+
+/// A folder to go into.
+struct Folder {
+    id: Value,
+    /// What it was found as, where something is done on entering it.
+    item: Option<Value>,
+    /// What entering the folder above gave.
+    entered: Arc<Value>,
+    depth: u64,
+}
 
 /// What the calls of one walk share.
 struct Walker<'a, 'c> {
@@ -46,19 +57,30 @@ impl Engine {
 impl Walker<'_, '_> {
     async fn run(&self, scope: &CallScope<'_>) -> Result<Value> {
         let walk = self.walk;
-        let start = match &walk.start {
-            Some(start) => start.render(scope).map_err(|error| unfilled(&error))?.unwrap_or_default(),
-            None => Value::Null,
+        let first = |template: &Option<ValueTemplate>| -> Result<Value> {
+            let Some(template) = template else { return Ok(Value::Null) };
+            Ok(template.render(scope).map_err(|error| unfilled(&error))?.unwrap_or_default())
         };
-        let mut folders = VecDeque::from([(start, 0)]);
+        let start = Folder { id: first(&walk.start)?, item: None, entered: Arc::new(first(&walk.entered)?), depth: 0 };
+        let mut folders = VecDeque::from([start]);
         let mut collected: Vec<Value> = Vec::new();
         let (mut seen, mut done) = (0_u64, 0_u64);
-        while let Some((folder, depth)) = folders.pop_front() {
+        while let Some(Folder { id, item, mut entered, depth }) = folders.pop_front() {
             if depth > walk.depth {
-                return Err(Error::bad_request(format!("The folder is more than {} folders deep", walk.depth)));
+                let told = format!("The folder is more than {} folders deep", walk.depth);
+                return Err(after(done, None, Error::bad_request(told)));
             }
             let mut scope = scope.fork();
-            scope.walk.insert("folder".to_owned(), folder);
+            scope.walk.insert("folder".to_owned(), id);
+            scope.walk.insert("entered".to_owned(), Value::clone(&entered));
+            if let Some(item) = item {
+                scope.walk.insert("item".to_owned(), item);
+                if let Some(call) = walk.enter.iter().find(|call| holds(call, &scope)) {
+                    entered = Arc::new(self.json(call, &scope).await.map_err(|error| after(done, None, error))?);
+                    scope.walk.insert("entered".to_owned(), Value::clone(&entered));
+                }
+                scope.walk.remove("item");
+            }
             let mut at =
                 Position { page: walk.paging.as_ref().map_or(1_000, |paging| paging.max), ..Position::default() };
             loop {
@@ -75,8 +97,11 @@ impl Walker<'_, '_> {
                     return Err(after(done, None, Error::bad_request(told)));
                 }
                 if let Some((test, path)) = &walk.folders {
-                    let below = found.iter().filter(|item| test.holds(item)).filter_map(|item| path.get(item).cloned());
-                    folders.extend(below.map(|folder| (folder, depth + 1)));
+                    for item in found.iter().filter(|item| test.holds(item)) {
+                        let Some(id) = path.get(item).cloned() else { continue };
+                        let item = (!walk.enter.is_empty()).then(|| item.clone());
+                        folders.push_back(Folder { id, item, entered: Arc::clone(&entered), depth: depth + 1 });
+                    }
                 }
                 if walk.calls.is_empty() {
                     collected.extend(found);
@@ -147,6 +172,9 @@ impl Walker<'_, '_> {
     }
 
     async fn json(&self, call: &Call, scope: &CallScope<'_>) -> Result<Value> {
+        if let Some(give) = &call.give {
+            return Ok(give.render(scope).map_err(|error| unfilled(&error))?.unwrap_or_default());
+        }
         let rules = &self.operation.errors;
         self.engine.json(self.element, self.connection, call, scope, rules, self.deadline).await
     }

@@ -201,6 +201,14 @@ async fn folders_are_made_listed_copied_and_deleted() {
         if let Some(found) = can.answered("search.search", found, 200) {
             assert_eq!(found.names(), ["three.txt"], "{element}");
             hub.get(element, "/search?path=/NoSuchFolder&text=three").await.expect(400);
+            // Without a text it is all that lies there.
+            let all = hub.get(element, "/search?path=/Tree/a&orderBy=name").await.expect(200);
+            assert_eq!(all.names(), ["Four.txt", "one.txt", "three.txt", "two.csv"], "{element}");
+            hub.get(element, "/search?path=/NoSuchFolder").await.expect(400);
+            let all = hub.get(element, "/search").await.expect(200).names();
+            for name in ["Welcome.txt", "three.txt"] {
+                assert!(all.iter().any(|found| found == name), "{element}: {name} of {all:?}");
+            }
         }
 
         let kept = folder_copied_and_renamed(&hub, &can, &made).await;
@@ -215,12 +223,39 @@ async fn folders_are_made_listed_copied_and_deleted() {
     }
 }
 
+/// Copies a folder that holds folders, over what is there only on demand, and never into itself.
+async fn copied_again(hub: &Gateway, can: &Element, folder: &Value) {
+    let element = can.key.as_str();
+    hub.upload(element, "/files?path=/Tree/a/in/deeper/x.txt", b"deep").await.expect(200);
+    let by_id = format!("/folders/{}/copy", id(folder));
+    let copy = async |query: &str, to: &str| {
+        hub.json(element, Method::POST, &format!("{by_id}{query}"), &json!({"path": to})).await
+    };
+    let made = copy("", "/Tree/d").await.expect(200).body;
+    assert_eq!((&made["path"], &made["directory"]), (&json!("/Tree/d"), &json!(true)), "{element}");
+    let deep = "/files?path=/Tree/d/in/deeper/x.txt";
+    assert_eq!(hub.get(element, deep).await.expect(200).bytes, b"deep", "{element}");
+    copy("", "/Tree/d").await.expect(409);
+    hub.upload(element, "/files?path=/Tree/a/in/deeper/x.txt&overwrite=true", b"deeper").await.expect(200);
+    copy("?overwrite=true", "/Tree/d").await.expect(200);
+    assert_eq!(hub.get(element, deep).await.expect(200).bytes, b"deeper", "{element}");
+    for into in ["/Tree/a", "/Tree/a/in/itself"] {
+        let itself = copy("?overwrite=true", into).await;
+        assert_eq!(itself.status, 400, "{element}: {into}: {}", itself.body);
+    }
+    hub.get(element, "/folders/metadata?path=/Tree/a/in/itself").await.expect(404);
+    let names = hub.get(element, "/folders/contents?path=/Tree&orderBy=name").await.expect(200).names();
+    assert_eq!(names, ["a", "b", "d"], "{element}: nothing half-made stays");
+    hub.delete(element, "/folders?path=/Tree/d").await.expect(200);
+    hub.delete(element, "/folders?path=/Tree/a/in").await.expect(200);
+}
+
 /// Copies the folder and renames the copy; gives the path of a folder that may go.
 async fn folder_copied_and_renamed(hub: &Gateway, can: &Element, folder: &Value) -> String {
     let element = can.key.as_str();
     let path = |record: &Value| record["path"].as_str().unwrap().to_owned();
-    let copy = format!("/folders/copy?path={}", encoded(&path(folder)));
-    let copy = hub.json(element, Method::POST, &copy, &json!({"path": "/Tree/b"})).await;
+    let copies = format!("/folders/copy?path={}", encoded(&path(folder)));
+    let copy = hub.json(element, Method::POST, &copies, &json!({"path": "/Tree/b"})).await;
     let last = match can.answered("folders.copy", copy, 200) {
         None => folder.clone(),
         Some(copy) => {
@@ -230,6 +265,7 @@ async fn folder_copied_and_renamed(hub: &Gateway, can: &Element, folder: &Value)
                 4,
                 "{element}"
             );
+            copied_again(hub, can, folder).await;
             copy.body
         }
     };

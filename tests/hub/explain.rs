@@ -203,3 +203,22 @@ async fn what_is_wrong_is_refused_as_usual() {
     assert_eq!(told.header("cache-status"), "");
     assert!(hub.get("sfdc", "/hubs/crm/contacts?explain=0").await.expect(200).body.is_array());
 }
+
+#[tokio::test]
+async fn what_is_done_item_by_item_is_told_once() {
+    let hub = Gateway::demo();
+    let copy = "/folders/copy?path=/Documents";
+    let copy = explained(&hub, "googledrive", Method::POST, copy, &json!({"path": "/Copy"})).await.expect(200);
+    let repeated: Vec<&str> = own(&copy).iter().filter_map(|call| call["repeated"].as_str()).collect();
+    assert!(
+        repeated.len() == 2 && repeated[0].contains("each folder") && repeated[1].contains("each item"),
+        "{}",
+        copy.body
+    );
+    let search = explained(&hub, "box", Method::GET, "/search?path=/Documents", &json!(null)).await.expect(200);
+    let walked = search.body["calls"].as_array().unwrap().iter().find(|call| call["for"] == "going over").unwrap();
+    assert_eq!(walked["query"]["limit"], "1000", "{walked}");
+    let tags = "/folders/contents?path=/Documents&fetchTags=true";
+    let tags = explained(&hub, "dropbox", Method::GET, tags, &json!(null)).await.expect(200);
+    assert!(tags.body["calls"].to_string().contains("each 100 records"), "{}", tags.body);
+}

@@ -177,3 +177,35 @@ async fn details_of_a_file() {
     let limited = hub.get(KEY, "/storage").await.expect(429);
     assert_eq!(limited.header("retry-after"), "70");
 }
+
+#[tokio::test]
+async fn a_folder_whose_copy_fails_leaves_everything_as_it_was() {
+    let hub = Gateway::demo();
+    for name in ["a/one.txt", "a/in/two.txt", "b/kept.txt"] {
+        hub.upload(KEY, &format!("/files?path=/Whole/{name}"), b"x").await.expect(200);
+    }
+    let source = id(&hub.get(KEY, "/folders/metadata?path=/Whole/a").await.expect(200).body);
+    let two = id(&hub.get(KEY, "/files/metadata?path=/Whole/a/in/two.txt").await.expect(200).body);
+    let copy = format!("/folders/{source}/copy?overwrite=true");
+    let to = json!({"path": "/Whole/b"});
+    let kept = async |names: &[&str]| {
+        assert_eq!(hub.get(KEY, "/folders/contents?path=/Whole&orderBy=name").await.expect(200).names(), ["a", "b"]);
+        assert_eq!(hub.get(KEY, "/folders/contents?path=/Whole/b&orderBy=name").await.expect(200).names(), names);
+    };
+    // In the middle of the walk.
+    let fault = json!({"method": "POST", "path": format!("/drive/v3/files/{two}/copy"), "status": 403, "times": 1});
+    hub.control(KEY, Method::POST, "/faults", &fault).await;
+    let failed = hub.json(KEY, Method::POST, &copy, &to).await.expect(403);
+    assert!(failed.body["message"].as_str().unwrap().contains("failed at `two.txt`"), "{}", failed.body);
+    kept(&["kept.txt"]).await;
+    // At the very end, when the old one is in the trash already.
+    let old = id(&hub.get(KEY, "/folders/metadata?path=/Whole/b").await.expect(200).body);
+    let fault = json!({"method": "PATCH", "path": "/drive/v3/files/", "skip": 1, "status": 403, "times": 1});
+    hub.control(KEY, Method::POST, "/faults", &fault).await;
+    hub.json(KEY, Method::POST, &copy, &to).await.expect(403);
+    kept(&["kept.txt"]).await;
+    assert_eq!(id(&hub.get(KEY, "/folders/metadata?path=/Whole/b").await.expect(200).body), old);
+    hub.json(KEY, Method::POST, &copy, &to).await.expect(200);
+    kept(&["in", "one.txt"]).await;
+    hub.json(KEY, Method::POST, &format!("/folders/{two}/copy"), &json!({"path": "/Whole/c"})).await.expect(404);
+}

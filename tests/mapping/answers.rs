@@ -174,3 +174,55 @@ fn a_walk_stays_within_its_bounds_and_tells_how_far_it_came() {
     });
     assert_eq!(problems(&call(&each), &failing), Vec::<String>::new());
 }
+
+#[test]
+fn a_walk_enters_folders_and_what_was_begun_is_taken_back() {
+    let call = json!({"steps": [
+        {"name": "made", "method": "POST", "path": "/made", "json": {"name": "copy"},
+         "undo": {"method": "DELETE", "path": "/made/{steps.made.id}", "answer": {"format": "none"}}},
+        {"name": "filled", "walk": {
+            "list": {"method": "GET", "path": "/below", "query": {"of": "{walk.folder}"}, "answer": {"items": "$.list"}},
+            "start": "/", "entered": "{steps.made}",
+            "folders": {"match": {"$.folder": true}, "as": "$.name"},
+            "enter": {"method": "POST", "path": "/made", "json": {"name": "{walk.item.name}", "in": "{walk.entered.id}"}},
+            "each": {"when": "!walk.item.folder", "method": "POST", "path": "/put",
+                     "json": {"name": "{walk.item.name}", "in": "{walk.entered.id}"}}
+        }},
+        {"give": {"used": "{steps.filled.count}", "total": 9}}
+    ]});
+    let post = |path: &str, body: &Value, reply: &Value| {
+        let url = format!("https://api.acme.example/{path}");
+        json!({"request": {"method": "POST", "url": url, "body": body}, "reply": reply})
+    };
+    let below = |of: &str, list: &Value| {
+        let url = format!("https://api.acme.example/below?of={of}");
+        json!({"request": {"method": "GET", "url": url}, "reply": {"body": {"list": list}}})
+    };
+    let calls = |last: &Value| {
+        vec![
+            post("made", &json!({"name": "copy"}), &json!({"body": {"id": "m1"}})),
+            below("%2F", &json!([{"name": "a", "folder": true}, {"name": "f"}])),
+            post("put", &json!({"name": "f", "in": "m1"}), &json!({"body": {}})),
+            post("made", &json!({"name": "a", "in": "m1"}), &json!({"body": {"id": "m2"}})),
+            below("a", &json!([{"name": "b", "folder": true}])),
+            post("made", &json!({"name": "b", "in": "m2"}), &json!({"body": {"id": "m3"}})),
+            below("b", &json!([{"name": "g"}])),
+            post("put", &json!({"name": "g", "in": "m3"}), last),
+        ]
+    };
+    let whole = json!({"calls": calls(&json!({"body": {}})), "answer": {"body": {"used": 4, "total": 9}}});
+    assert_eq!(problems(&call, &whole), Vec::<String>::new());
+    let mut failing = calls(&json!({"status": 403}));
+    let delete = json!({"method": "DELETE", "url": "https://api.acme.example/made/m1"});
+    failing.push(json!({"request": delete, "reply": {"status": 204}}));
+    let answer = json!({"status": 403, "body": {"message":
+        "Carried out for 3 items, then it failed: The provider does not allow this"}});
+    let failing = json!({"calls": failing, "answer": answer});
+    assert_eq!(problems(&call, &failing), Vec::<String>::new());
+    let wrong = |undo: &str| {
+        let mut call = call.clone();
+        call["steps"][0]["undo"]["path"] = json!(undo);
+        problems(&call, &whole)
+    };
+    assert!(wrong("/made/{walk.item.id}")[0].contains("`undo` refers to what is gone"), "{:?}", wrong("/{walk.item}"));
+}

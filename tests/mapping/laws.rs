@@ -243,7 +243,7 @@ fn misspelt_keys_are_told_with_their_place_and_the_nearest_word() {
         ("elements/dropbox/files.json", "", "operations"),
         ("elements/dropbox/files.json", "/operations/download", "repeatable"),
         ("elements/box/element.json", "/addressing/children", "paging"),
-        ("elements/box/folders.json", "/operations/listContents/answer", "items"),
+        ("elements/box/folders.json", "/operations/listContents/steps/0/calls/0/answer", "items"),
     ] {
         let mut value: Value = serde_json::from_str(&built_in.0[file]).unwrap();
         let object = value.pointer_mut(pointer).unwrap().as_object_mut().unwrap();

@@ -10,7 +10,11 @@ use super::{
     records::Records,
     view,
 };
-use crate::content::{Content, Hash};
+use crate::{
+    content::{Content, Hash},
+    core::person,
+    seed,
+};
 
 /// The root folder's id.
 pub(super) const ROOT: u64 = 0;
@@ -115,19 +119,7 @@ impl Drive {
             records: Records::default(),
             trash: BTreeSet::new(),
         };
-        let owner = crate::core::person(account).full();
-        let files: [(&str, String); 6] = [
-            ("/Documents/Welcome.txt", format!("Welcome to this sandbox, {owner}.\n")),
-            ("/Documents/Contracts/Lease 2026.txt", "This lease starts on 1 January 2026.\n".repeat(40)),
-            ("/Documents/Contracts/Übersicht.csv", "name,amount\nMiete,1200\nStrom,80\n".to_owned()),
-            (
-                "/Pictures/pixel.svg",
-                "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1\" height=\"1\"/>\n".to_owned(),
-            ),
-            ("/Reports/2026/q1.csv", "month,total\n2026-01,10\n2026-02,12\n2026-03,9\n".to_owned()),
-            ("/readme.md", "# Sandbox\n\nNothing here leaves this machine.\n".to_owned()),
-        ];
-        for (path, text) in files {
+        for (path, _, text) in seed::files(&person(account).full()) {
             drive.store(path, Content::of(Hash::Sha1, text), now);
         }
         drive

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use dav_server::fs::{DavProp, FsError, FsResult};
 
-use crate::content::{Content, Hash};
+use crate::{
+    content::{Content, Hash},
+    core::person,
+    seed,
+};
 
 /// What fits on the share, in bytes.
 pub(super) const ROOM: u64 = 1 << 40;
@@ -33,14 +37,13 @@ impl Tree {
     pub(super) fn seeded(now: DateTime<Utc>) -> Self {
         let mut tree = Self { nodes: BTreeMap::new(), writes: 0 };
         tree.insert("", None, now);
-        for folder in ["/Reports", "/Reports/2024"] {
-            tree.insert(folder, None, now);
-        }
-        for (path, text) in [
-            ("/Getting started.txt", "Welcome to the sandbox.\n"),
-            ("/Reports/2024/summary.csv", "quarter,total\nQ1,10\nQ2,12\n"),
-            ("/Reports/readme.md", "# Reports\n"),
-        ] {
+        for (path, _, text) in seed::files(&person(1).full()) {
+            for (end, _) in path.match_indices('/').skip(1) {
+                let folder = path.get(..end).unwrap_or_default();
+                if !tree.nodes.contains_key(folder) {
+                    tree.insert(folder, None, now);
+                }
+            }
             tree.insert(path, Some(Content::of(Hash::Md5, text)), now);
         }
         tree

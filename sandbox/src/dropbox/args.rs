@@ -122,6 +122,10 @@ args! {
         before_rev: Option<String>,
         #[serde(default)] include_restorable_info: bool,
     }
+    /// `files.AddTagArg` and `files.RemoveTagArg`
+    Tag { path: String, tag_text: String }
+    /// `files.GetTagsArg`
+    GetTags { paths: Vec<String> }
     /// `sharing.CreateSharedLinkWithSettingsArg`
     CreateSharedLink { path: String, settings: Option<LinkSettings> }
     /// `sharing.SharedLinkSettings`

@@ -7,7 +7,11 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-use crate::content::{Content, Hash};
+use crate::{
+    content::{Content, Hash},
+    core::person,
+    seed,
+};
 
 /// The number of the account's root namespace.
 pub(super) const ROOT_NAMESPACE: &str = "3235641";
@@ -151,19 +155,7 @@ impl Drive {
     /// What a new account holds.
     pub(super) fn seeded(now: DateTime<Utc>, account: u32) -> Self {
         let mut drive = Self::default();
-        let owner = crate::core::person(account).full();
-        let files: [(&str, String); 6] = [
-            ("/Documents/Welcome.txt", format!("Welcome to this sandbox, {owner}.\n")),
-            ("/Documents/Contracts/Lease 2026.txt", "This lease starts on 1 January 2026.\n".repeat(40)),
-            ("/Documents/Contracts/Übersicht.csv", "name,amount\nMiete,1200\nStrom,80\n".to_owned()),
-            (
-                "/Pictures/pixel.svg",
-                "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1\" height=\"1\"/>\n".to_owned(),
-            ),
-            ("/Reports/2026/q1.csv", "month,total\n2026-01,10\n2026-02,12\n2026-03,9\n".to_owned()),
-            ("/readme.md", "# Sandbox\n\nNothing here leaves this machine.\n".to_owned()),
-        ];
-        for (path, text) in files {
+        for (path, _, text) in seed::files(&person(account).full()) {
             drive.store(path, Content::of(Hash::Blocks, text), now);
         }
         drive.journal.clear();

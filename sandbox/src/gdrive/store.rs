@@ -6,7 +6,11 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use super::failure::{FORBIDDEN, Failure, Outcome};
-use crate::content::{Content, Hash};
+use crate::{
+    content::{Content, Hash},
+    core::person,
+    seed,
+};
 
 /// The type of folders.
 pub(super) const FOLDER: &str = "application/vnd.google-apps.folder";
@@ -117,20 +121,7 @@ impl Drive {
         };
         let root = drive.root.clone();
         drive.insert(root, New::folder("My Drive", ""), None, now);
-        let owner = crate::core::person(account).full();
-        let files: [(&str, &str, String); 6] = [
-            ("/Documents/Welcome.txt", "text/plain", format!("Welcome to this sandbox, {owner}.\n")),
-            ("/Documents/Contracts/Lease 2026.txt", "text/plain", "This lease starts on 1 January 2026.\n".repeat(40)),
-            ("/Documents/Contracts/Übersicht.csv", "text/csv", "name,amount\nMiete,1200\nStrom,80\n".to_owned()),
-            (
-                "/Pictures/pixel.svg",
-                "image/svg+xml",
-                "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1\" height=\"1\"/>\n".to_owned(),
-            ),
-            ("/Reports/2026/q1.csv", "text/csv", "month,total\n2026-01,10\n2026-02,12\n2026-03,9\n".to_owned()),
-            ("/readme.md", "text/markdown", "# Sandbox\n\nNothing here leaves this machine.\n".to_owned()),
-        ];
-        for (path, mime, text) in files {
+        for (path, mime, text) in seed::files(&person(account).full()) {
             drive.store(path, mime, Content::of(Hash::Sha1, text), now);
         }
         let shared = drive.make_shared("Team Sandbox", now);
@@ -192,7 +183,7 @@ impl Drive {
     }
 
     fn insert(&mut self, id: String, new: New, drive: Option<String>, now: DateTime<Utc>) {
-        let person = crate::core::person(self.account);
+        let person = person(self.account);
         let role = if drive.is_some() { "organizer" } else { "owner" };
         let own = Permission {
             id: format!("{:020}", 10_000_000_000_u64 + u64::from(person.number)),

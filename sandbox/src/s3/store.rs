@@ -7,7 +7,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::{BUCKET, PLAIN_BUCKET, failure::Failure};
 use crate::{
     content::{Content, Hash},
-    core::random_hex,
+    core::{person, random_hex},
+    seed,
 };
 
 /// Everything there is.
@@ -68,15 +69,11 @@ impl State {
     pub(super) fn seeded(now: DateTime<Utc>) -> Self {
         let mut files = Bucket::new(now);
         files.versioning = Versioning::Enabled;
-        for (key, kind, text) in [
-            ("Getting started.txt", "text/plain", "Welcome to the sandbox.\n"),
-            ("Reports/2024/summary.csv", "text/csv", "quarter,total\nQ1,10\nQ2,12\n"),
-            ("Reports/readme.md", "text/markdown", "# Reports\n"),
-        ] {
+        for (path, kind, text) in seed::files(&person(1).full()) {
             let content = Content::of(Hash::Md5, text);
             let etag = content.hash.clone();
             let headers = BTreeMap::from([("content-type".to_owned(), kind.to_owned())]);
-            files.put(key, Object { content, etag, headers }, now);
+            files.put(path.trim_start_matches('/'), Object { content, etag, headers }, now);
         }
         let buckets = [(BUCKET, files), (PLAIN_BUCKET, Bucket::new(now))];
         Self { buckets: buckets.into_iter().map(|(name, bucket)| (name.to_owned(), bucket)).collect() }

@@ -60,9 +60,9 @@ fn nonce(answer: &Response, algorithm: &str) -> String {
 #[tokio::test]
 async fn a_name_and_a_password_or_a_digest_of_them() {
     let share = Share::new().await;
-    let asked = share.bare("GET", "/Reports/readme.md").send().await.unwrap();
+    let asked = share.bare("GET", "/readme.md").send().await.unwrap();
     assert_eq!((asked.status().as_u16(), asked.headers().get_all("www-authenticate").iter().count()), (401, 3));
-    assert_eq!(share.text("/Reports/readme.md").await, "# Reports\n");
+    assert_eq!(share.text("/readme.md").await, "# Sandbox\n\nNothing here leaves this machine.\n");
     let wrong = share.bare("GET", "/").basic_auth("ada", Some("wrong")).send().await.unwrap();
     assert_eq!(wrong.status(), 401);
 
@@ -80,9 +80,9 @@ async fn a_name_and_a_password_or_a_digest_of_them() {
             let value = format!(
                 "Digest username=\"ada\", realm=\"sandbox\", nonce=\"{nonce}\", uri=\"{uri}\", algorithm={algorithm}, response=\"{response}\", qop=auth, nc=00000001, cnonce=\"own\""
             );
-            share.bare("GET", "/Reports/readme.md").header("authorization", value).send().await.unwrap()
+            share.bare("GET", "/readme.md").header("authorization", value).send().await.unwrap()
         };
-        let (password, uri) = (&share.provider.credentials["password"], "/dav/Reports/readme.md");
+        let (password, uri) = (&share.provider.credentials["password"], "/dav/readme.md");
         let serves = nonce(&asked, algorithm);
         assert_eq!(digest(&serves, "wrong", uri).await.status(), 401);
         assert_eq!(digest(&serves, password, "/dav/other").await.status(), 401, "another call");
@@ -126,50 +126,44 @@ async fn files_and_folders_come_and_go() {
 #[tokio::test]
 async fn properties_are_told_and_kept() {
     let share = Share::new().await;
-    let (status, listed) = share.properties("/Reports/", "1", "<D:resourcetype/><D:getcontentlength/>").await;
+    let (status, listed) = share.properties("/Documents/", "1", "<D:resourcetype/><D:getcontentlength/>").await;
     assert_eq!((status, listed.matches("<D:href>").count()), (207, 3), "{listed}");
     let (status, told) = share.properties("/", "infinity", "<D:resourcetype/>").await;
     assert!(status == 403 && told.contains("propfind-finite-depth"), "{told}");
     let (_, quota) = share.properties("/", "0", "<D:quota-used-bytes/><D:quota-available-bytes/>").await;
-    assert!(quota.contains("<D:quota-used-bytes>60</D:quota-used-bytes>"), "{quota}");
+    assert!(quota.contains("<D:quota-used-bytes>1704</D:quota-used-bytes>"), "{quota}");
 
     let patch = async |body: &str| {
         let body = format!("<D:propertyupdate xmlns:D='DAV:' xmlns:X='urn:x'>{body}</D:propertyupdate>");
-        share.request("PROPPATCH", "/Reports/readme.md").body(body).send().await.unwrap().text().await.unwrap()
+        share.request("PROPPATCH", "/readme.md").body(body).send().await.unwrap().text().await.unwrap()
     };
     let set = "<D:set><D:prop><X:own>kept</X:own></D:prop></D:set>";
     patch(set).await;
-    share.to("MOVE", "/Reports/readme.md", "/Reports/moved.md", "F").await;
-    share.to("MOVE", "/Reports/moved.md", "/Reports/readme.md", "F").await;
-    let (_, told) = share.properties("/Reports/readme.md", "0", "<X:own/><X:none/>").await;
+    share.to("MOVE", "/readme.md", "/moved.md", "F").await;
+    share.to("MOVE", "/moved.md", "/readme.md", "F").await;
+    let (_, told) = share.properties("/readme.md", "0", "<X:own/><X:none/>").await;
     assert_eq!(told.matches(">kept<").count(), 1, "{told}");
     assert!(told.contains("<P:none xmlns:P=\"urn:x\"/></D:prop><D:status>HTTP/1.1 404 Not Found</D:status>"), "{told}");
-    let (_, other) = share.properties("/Reports/readme.md", "0", "<D:getetag/>").await;
+    let (_, other) = share.properties("/readme.md", "0", "<D:getetag/>").await;
     assert!(!other.contains("kept"), "what is not asked for is not told: {other}");
     // All or nothing: what the server itself tells cannot be set.
     let both = patch("<D:set><D:prop><X:own>other</X:own><D:getetag>x</D:getetag></D:prop></D:set>").await;
     assert!(both.contains("403") && both.contains("424"), "{both}");
-    assert!(share.properties("/Reports/readme.md", "0", "<X:own/>").await.1.contains(">kept<"));
+    assert!(share.properties("/readme.md", "0", "<X:own/>").await.1.contains(">kept<"));
 }
 
 #[tokio::test]
 async fn what_is_locked_takes_its_token() {
     let share = Share::new().await;
     let lock = "<D:lockinfo xmlns:D='DAV:'><D:lockscope><D:exclusive/></D:lockscope><D:locktype><D:write/></D:locktype></D:lockinfo>";
-    let locked = share.request("LOCK", "/Reports/readme.md").body(lock).send().await.unwrap();
+    let locked = share.request("LOCK", "/readme.md").body(lock).send().await.unwrap();
     assert_eq!(locked.status(), 200);
     let token = locked.headers()["lock-token"].to_str().unwrap().to_owned();
-    assert_eq!(share.put("/Reports/readme.md", "x").await, 423);
-    assert_eq!(share.request("LOCK", "/Reports/readme.md").body(lock).send().await.unwrap().status(), 423);
-    let with = share
-        .request("PUT", "/Reports/readme.md")
-        .header("if", format!("({token})"))
-        .body("mine")
-        .send()
-        .await
-        .unwrap();
+    assert_eq!(share.put("/readme.md", "x").await, 423);
+    assert_eq!(share.request("LOCK", "/readme.md").body(lock).send().await.unwrap().status(), 423);
+    let with = share.request("PUT", "/readme.md").header("if", format!("({token})")).body("mine").send().await.unwrap();
     assert_eq!(with.status(), 204);
-    let unlocked = share.request("UNLOCK", "/Reports/readme.md").header("lock-token", &token).send().await.unwrap();
+    let unlocked = share.request("UNLOCK", "/readme.md").header("lock-token", &token).send().await.unwrap();
     assert_eq!(unlocked.status(), 204);
-    assert_eq!(share.put("/Reports/readme.md", "x").await, 204);
+    assert_eq!(share.put("/readme.md", "x").await, 204);
 }

@@ -73,8 +73,8 @@ async fn a_signature_has_to_hold() {
 async fn a_signed_link_serves_until_it_ends() {
     let caller = Caller::new().await;
     let get = async |url: String| caller.client.get(url).send().await.unwrap();
-    let link = caller.link("/ada-files/Reports/readme.md", 60);
-    assert_eq!(get(link.clone()).await.text().await.unwrap(), "# Reports\n");
+    let link = caller.link("/ada-files/readme.md", 60);
+    assert_eq!(get(link.clone()).await.text().await.unwrap(), "# Sandbox\n\nNothing here leaves this machine.\n");
     assert_eq!(read(get(link.replace("readme", "other")).await, "Code").await, one(403, "SignatureDoesNotMatch"));
     let refused = read(get(caller.link("/ada-files/x", 604_801)).await, "Code").await;
     assert_eq!(refused, one(400, "AuthorizationQueryParametersError"));

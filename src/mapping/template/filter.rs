@@ -36,6 +36,8 @@ pub(super) enum Filter {
     Prefix,
     /// Members kept: the name each gets, and the name it has.
     Pick(Vec<(String, String)>),
+    /// Of each object of a list this member.
+    Each(String),
 }
 
 const FILTERS: &[&str] = &[
@@ -66,6 +68,7 @@ const FILTERS: &[&str] = &[
     "namePart:first",
     "namePart:last",
     "pick:…",
+    "each:…",
 ];
 
 impl Filter {
@@ -101,6 +104,7 @@ impl Filter {
             "lastSegment" => Self::LastSegment,
             "namePart:first" => Self::NamePart(codec::Codec::NamePart { last: false }),
             "namePart:last" => Self::NamePart(codec::Codec::NamePart { last: true }),
+            _ if filter.starts_with("each:") => Self::Each(filter.trim_start_matches("each:").trim().to_owned()),
             _ if filter.starts_with("pick:") => {
                 let names =
                     filter.trim_start_matches("pick:").split(',').map(str::trim).filter(|name| !name.is_empty());
@@ -161,6 +165,10 @@ impl Filter {
                 path => format!("{path}/"),
             }),
             Self::Pick(names) => pick(value, names),
+            Self::Each(name) => {
+                let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
+                Value::Array(items.iter().filter_map(|item| item.get(name.as_str()).cloned()).collect())
+            }
             Self::DateTime => Value::String(time::rfc3339(time::parse(&value)?)),
             Self::UpToBar => Value::String(text(&value).split('|').next().unwrap_or_default().to_owned()),
             Self::AfterBar => Value::String(text(&value).split_once('|')?.1.to_owned()),

@@ -106,7 +106,14 @@ def documents(hub):
     hub.call("files.copy", "POST", "/files/copy", {**at, "overwrite": "true"}, {"path": "/Judge/copy.txt"})
     if not hub.call("folders.copy", "POST", "/folders/copy", {"path": "/Judge/Sub folder"}, {"path": "/Judge/Sub copy"}):
         hub.call("folders.create", "POST", "/folders", document={"path": "/Judge/Sub copy"})
+    hub.call("folders.copy", "POST", "/folders/copy", {"path": "/Judge/Sub folder", "overwrite": "true"}, {"path": "/Judge/Sub copy"})
     hub.call("folders.updateMetadata", "PATCH", "/folders/metadata", {"path": "/Judge/Sub copy"}, {"path": "/Judge/Sub two"})
+    if hub.can["files"]["fields"]["tags"].get("read"):
+        hub.upload("/Judge/tagged.txt", b"x", tags="one,two")
+        hub.call("folders.create", "POST", "/folders", document={"path": "/Judge/Tagged", "tags": ["one"]})
+        hub.call("folders.listContents", "GET", "/folders/contents", {"path": "/Judge", "fetchTags": "true"})
+        hub.call("files.updateMetadata", "PATCH", "/files/metadata", {"path": "/Judge/tagged.txt"}, {"tags": ["two", "three"]})
+        hub.call("search.search", "GET", "/search", {"path": "/Judge", "tags": "three"})
     hub.call("files.getLink", "GET", "/files/links", at)
     hub.call("files.deleteLink", "DELETE", "/files/links", at)
     hub.call("folders.getLink", "GET", "/folders/links", {"path": "/Judge/Sub folder"})
@@ -123,6 +130,7 @@ def documents(hub):
         hub.call("comments.delete", "DELETE", one, at)
     hub.call("search.search", "GET", "/search", {"path": "/Judge", "text": "copy"})
     hub.call("search.search", "GET", "/search", {"text": "plan"})
+    hub.call("search.search", "GET", "/search", {"path": "/Judge"})
     hub.call("storage.get", "GET", "/storage")
     hub.call("me.get", "GET", "/me")
     hub.call(None, "GET", "/ping")
