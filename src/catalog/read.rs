@@ -275,6 +275,13 @@ pub fn kind_of(value: &Value) -> &'static str {
     }
 }
 
+/// Collects what is read into a list without room for more: it is kept as long as its catalog, and never grows.
+pub(super) fn tight<T>(read: impl Iterator<Item = T>) -> Vec<T> {
+    let mut list: Vec<T> = read.collect();
+    list.shrink_to_fit();
+    list
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -291,11 +298,4 @@ mod tests {
         let noted = problems.take();
         assert_eq!(noted[0].to_string(), "x.json: /a~1b/metod: unknown key `metod`; did you mean `method`?");
     }
-}
-
-/// Collects what is read into a list without room for more: it is kept as long as its catalog, and never grows.
-pub(super) fn tight<T>(read: impl Iterator<Item = T>) -> Vec<T> {
-    let mut list: Vec<T> = read.collect();
-    list.shrink_to_fit();
-    list
 }
