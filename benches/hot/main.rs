@@ -34,6 +34,10 @@ use secrecy::SecretString;
 #[expect(dead_code, reason = "only the answers are used here")]
 mod answers;
 
+/// As the program itself has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The instance's token.
 const TOKEN: &str = "aG90LWluc3RhbmNlLXRva2VuLTAxMjM0NTY3ODlhYmM=";
 
