@@ -39,6 +39,8 @@ mod token_server;
 mod kills;
 #[path = "chaos/ledger.rs"]
 mod ledger;
+#[path = "chaos/storm.rs"]
+mod storm;
 
 use support::Reply;
 
