@@ -35,6 +35,8 @@ mod support;
 #[path = "support/token_server.rs"]
 mod token_server;
 
+#[path = "chaos/bad_peers.rs"]
+mod bad_peers;
 #[path = "chaos/hang_ups.rs"]
 mod hang_ups;
 #[path = "chaos/kills.rs"]
