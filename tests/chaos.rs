@@ -43,6 +43,8 @@ mod hang_ups;
 mod kills;
 #[path = "chaos/ledger.rs"]
 mod ledger;
+#[path = "chaos/outage.rs"]
+mod outage;
 #[path = "chaos/storm.rs"]
 mod storm;
 
