@@ -45,6 +45,8 @@ mod kills;
 mod ledger;
 #[path = "chaos/outage.rs"]
 mod outage;
+#[path = "chaos/overload.rs"]
+mod overload;
 #[path = "chaos/rolling.rs"]
 mod rolling;
 #[path = "chaos/storm.rs"]
