@@ -47,6 +47,8 @@ mod ledger;
 mod outage;
 #[path = "chaos/overload.rs"]
 mod overload;
+#[path = "chaos/power.rs"]
+mod power;
 #[path = "chaos/rolling.rs"]
 mod rolling;
 #[path = "chaos/storm.rs"]
