@@ -114,18 +114,15 @@ impl Writer {
                     self.there.insert(id, Entry { name, token: None });
                 }
             }
-            Some(Doubt::Renamed(id, name)) => {
-                if stored.get(&id) == Some(&name) {
-                    self.there.get_mut(&id).unwrap().name = name;
-                }
+            Some(Doubt::Renamed(id, name)) if stored.get(&id) == Some(&name) => {
+                self.there.get_mut(&id).unwrap().name = name;
             }
-            Some(Doubt::Deleted(id)) => {
-                if !stored.contains_key(&id) {
-                    self.there.remove(&id);
-                    self.gone.insert(id);
-                }
+            Some(Doubt::Deleted(id)) if !stored.contains_key(&id) => {
+                self.there.remove(&id);
+                self.gone.insert(id);
             }
-            None => {}
+            // It has not happened.
+            Some(_) | None => {}
         }
         for (id, entry) in &self.there {
             match stored.remove(id) {

@@ -73,7 +73,7 @@ async fn a_storm_on_an_expired_grant_is_one_token_call() {
 async fn nodes_killed_while_they_refresh(check: &str, rotation: Rotation, rounds: usize, dice: &mut Dice) {
     let Some(database) = Database::new(check).await else { return };
     let policy = Policy { rotation, ..Policy::default() };
-    let house = House::furnish(Kept::Server(database), policy, false).await;
+    let house = House::furnish(Kept::Server(Box::new(database)), policy, false).await;
     let settings = [("HUBGATE_GRANTS__TOKEN_TIMEOUT_S", "2"), ("HUBGATE_GRANTS__LEASE_S", "5")];
     let mut nodes = three(&house, &settings).await;
     let (mut served, mut cut_off, mut refused, mut lost, mut replays) = (0, 0, 0, 0, 0);

@@ -132,7 +132,7 @@ pub(crate) enum Kept {
     /// The embedded store, in this directory.
     Files(PathBuf),
     /// A database of this test.
-    Server(Database),
+    Server(Box<Database>),
     /// A database at this URL.
     At(String),
 }
@@ -158,7 +158,7 @@ impl House {
     /// `None`: there is no database server, and the test called `test` is skipped.
     pub(crate) async fn build(test: &str, expired: bool) -> Option<Self> {
         let database = Database::new(test).await?;
-        Some(Self::furnish(Kept::Server(database), Policy::default(), expired).await)
+        Some(Self::furnish(Kept::Server(Box::new(database)), Policy::default(), expired).await)
     }
 
     /// A house with the embedded store, for one node.

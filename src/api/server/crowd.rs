@@ -22,6 +22,8 @@ use crate::config::Server;
 /// How often it is looked whether somebody keeps us waiting for too long, or a place is free.
 const LOOK: Duration = Duration::from_secs(1);
 const LOOK_FOR_PLACE: Duration = Duration::from_millis(50);
+/// Nobody has to leave who has been waiting for less: a head may be on its way, or lie unread because we are busy.
+const GRACE: Duration = Duration::from_millis(500);
 /// The part of all places that is cleared at once: looking for who waits longest costs a look at everybody.
 const CLEARED: usize = 64;
 
@@ -97,12 +99,14 @@ impl Crowd {
 
     /// Has those leave who have kept us waiting longest: a few, and at least one if there is one.
     pub(super) fn make_room(&self) {
+        let now = Instant::now();
         let members = self.members();
         let mut waiting: Vec<_> = members
             .present
             .values()
             .filter(|(_, leave)| !leave.is_cancelled())
             .filter_map(|(calls, leave)| Some((calls.waiting_since()?, leave)))
+            .filter(|(since, _)| *since + GRACE <= now)
             .collect();
         waiting.sort_unstable_by_key(|(since, _)| *since);
         for (_, leave) in waiting.into_iter().take((self.most / CLEARED).max(1)) {
