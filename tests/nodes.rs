@@ -60,7 +60,7 @@ async fn three_nodes_and_many_callers_make_one_token_call() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_node_changes_holds_on_all() {
     let Some(house) = House::build("what_one_node_changes_holds_on_all", false).await else { return };
-    let cable = Cable::to(&house.database.address(), "hubgate listener").await;
+    let cable = Cable::to(&house.database().address(), "hubgate listener").await;
     let here = house.node(&[]).await;
     let there = house.node_by(&cable, &[]).await;
     let status = async |node: &Node| node.get(CONTENTS).await.status.as_u16();
@@ -87,7 +87,7 @@ async fn what_one_node_changes_holds_on_all() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_away_is_told_and_waited_for() {
     let Some(house) = House::build("a_database_that_is_away_is_told_and_waited_for", false).await else { return };
-    let cable = Cable::to(&house.database.address(), "hubgate listener").await;
+    let cable = Cable::to(&house.database().address(), "hubgate listener").await;
     let node = house.node_by(&cable, &[]).await;
     for _ in 0..2 {
         assert_eq!(node.get(CONTENTS).await.status, 200);

@@ -31,6 +31,7 @@ use super::{
     Route,
     error::{self, Failure},
     extract::{Deadline, RequestId},
+    server::Calls,
 };
 use crate::{
     app::App,
@@ -58,8 +59,13 @@ impl Front {
         Self { app, router, access_log, slots, counters: Arc::default() }
     }
 
-    /// Answers one request; `guard` lives until the answer's body has been sent.
-    pub(super) async fn answer(self: Arc<Self>, request: Request<Incoming>, guard: Guard) -> Response<Body> {
+    /// Answers one request of a connection with `calls`; `guard` lives until the answer's body has been sent.
+    pub(super) async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        calls: Calls,
+        guard: Guard,
+    ) -> Response<Body> {
         let id: Arc<str> = new_id().into();
         let span = tracing::info_span!("request", request_id = %id);
         async move {
@@ -70,7 +76,7 @@ impl Front {
             let progress = Arc::new(Progress::new(&incoming));
             let discards = !parts.headers.contains_key(header::EXPECT);
             let request =
-                Request::from_parts(parts, Body::new(Watched::new(incoming, Arc::clone(&progress), discards)));
+                Request::from_parts(parts, Body::new(Watched::new(incoming, Arc::clone(&progress), calls, discards)));
             let ledger = self.app.rates.any().then(Ledger::default);
             let slot = Arc::clone(&self.slots).try_acquire_owned().ok();
             let admitted = if slot.is_some() || is_probe(request.uri()) {

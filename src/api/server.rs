@@ -3,6 +3,7 @@
 //! axum's own loop has neither a deadline for a request's head nor one for idle connections, so that a few hundred
 //! silent connections can make it unavailable.
 
+mod crowd;
 mod link;
 mod tls;
 
@@ -19,12 +20,15 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use self::link::{Calls, Limits, Link};
+pub(super) use self::link::{Awaited, Calls};
 pub use self::tls::Tls;
+use self::{
+    crowd::Crowd,
+    link::{Limits, Link},
+};
 use super::Front;
 use crate::{config::Server, telemetry::metric};
 
@@ -45,39 +49,42 @@ pub async fn serve(
     let front = Arc::new(front);
     let builder = Arc::new(builder());
     let graceful = GracefulShutdown::new();
-    let slots = Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS)));
     let limits = Limits { header: settings.header_timeout(), idle: settings.idle_timeout() };
     let (open, in_flight) = (metrics::gauge!(metric::CONNECTIONS), metrics::gauge!(metric::HTTP_IN_FLIGHT));
+    let crowd = Crowd::new(settings);
+    let _keeper = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&crowd).keep_order()));
 
-    while let Some(Ok(slot)) = stop.run_until_cancelled(Arc::clone(&slots).acquire_owned()).await {
-        let Some(stream) = stop.run_until_cancelled(accept(&listener)).await else { break };
+    while let Some(stream) = stop.run_until_cancelled(accept(&listener, &crowd)).await {
+        let calls = Calls::new(in_flight.clone());
+        let Some(place) = stop.run_until_cancelled(crowd.enter(calls.clone())).await else { break };
         let (front, builder, open, watcher) =
             (Arc::clone(&front), Arc::clone(&builder), open.clone(), graceful.watcher());
         let acceptor = tls.as_ref().map(Tls::acceptor);
         let stop = stop.clone();
-        let in_flight = in_flight.clone();
         tokio::spawn(async move {
             open.increment(1.0);
-            match acceptor {
-                None => {
-                    let (link, calls) = Link::new(stream, limits, in_flight);
-                    attend(&builder, watcher, link, calls, front).await;
-                }
-                Some(acceptor) => {
-                    let shaken = tokio::time::timeout(limits.header, acceptor.accept(stream));
-                    match stop.run_until_cancelled(shaken).await {
-                        Some(Ok(Ok(stream))) => {
-                            let (link, calls) = Link::new(stream, limits, in_flight);
-                            attend(&builder, watcher, link, calls, front).await;
+            // Large, and moved into what may end it early.
+            let served = Box::pin(async {
+                match acceptor {
+                    None => attend(&builder, watcher, Link::new(stream, limits, calls.clone()), calls, front).await,
+                    Some(acceptor) => {
+                        let shaken = tokio::time::timeout(limits.header, acceptor.accept(stream));
+                        match stop.run_until_cancelled(shaken).await {
+                            Some(Ok(Ok(stream))) => {
+                                let link = Link::new(stream, limits, calls.clone());
+                                attend(&builder, watcher, link, calls, front).await;
+                            }
+                            Some(Ok(Err(error))) => tracing::debug!("a TLS handshake failed: {error}"),
+                            Some(Err(_)) => tracing::debug!("a TLS handshake took too long"),
+                            None => {}
                         }
-                        Some(Ok(Err(error))) => tracing::debug!("a TLS handshake failed: {error}"),
-                        Some(Err(_)) => tracing::debug!("a TLS handshake took too long"),
-                        None => {}
                     }
                 }
+            });
+            if place.stay(served).await.is_none() {
+                tracing::debug!("a connection that kept us waiting gave way to others");
             }
             open.decrement(1.0);
-            drop(slot);
         });
     }
     drop(listener);
@@ -96,8 +103,8 @@ async fn attend<S>(
 {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let guard = calls.begin(request.version());
-        let front = Arc::clone(&front);
-        async move { Ok::<_, std::convert::Infallible>(front.answer(request, Box::new(guard)).await) }
+        let (front, calls) = (Arc::clone(&front), calls.clone());
+        async move { Ok::<_, std::convert::Infallible>(front.answer(request, calls, Box::new(guard)).await) }
     });
     let connection = builder.serve_connection(TokioIo::new(link), service).into_owned();
     if let Err(error) = watcher.watch(connection).await {
@@ -119,7 +126,7 @@ fn builder() -> auto::Builder<TokioExecutor> {
     builder
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener, crowd: &Crowd) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
@@ -133,6 +140,7 @@ async fn accept(listener: &TcpListener) -> TcpStream {
             }
             Err(error) => {
                 tracing::warn!("no connection can be accepted just now: {error}");
+                crowd.make_room();
                 tokio::time::sleep(PAUSE).await;
             }
         }

@@ -2,7 +2,10 @@
 
 use std::{io, net::SocketAddr};
 
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -14,6 +17,10 @@ use crate::{
     error::{Error, Kind, Result},
     telemetry,
 };
+
+/// Connections that may wait to be accepted. Those of a burst that find no place there are lost, without a word to
+/// either side.
+const BACKLOG: u32 = 4096;
 
 /// A gateway that serves on its listeners until [`stop`](Self::stop).
 #[derive(Debug)]
@@ -35,16 +42,17 @@ impl Serving {
     ///
     /// # Errors
     /// When an address cannot be bound, or the TLS certificate cannot be used.
+    #[expect(clippy::unused_async, reason = "what it starts lives in the runtime of whoever awaits it")]
     pub async fn start(app: App) -> Result<Self> {
         let recorder = telemetry::metrics_recorder().map_err(Error::internal)?;
         let server = app.config.server.clone();
         let tls = Tls::load(&server)?;
-        let (listener, address) = bind("server.listen", server.listen).await?;
+        let (listener, address) = bind("server.listen", server.listen)?;
         let stop_operations = CancellationToken::new();
         let mut metrics_address = None;
         let mut operations = None;
         if let Some(listen) = app.config.metrics.listen {
-            let (listener, address) = bind("metrics.listen", listen).await?;
+            let (listener, address) = bind("metrics.listen", listen)?;
             metrics_address = Some(address);
             let front = Front::new(app.clone(), operations_router(app.clone(), recorder.clone()), false);
             let (settings, stop) = (server.clone(), stop_operations.clone());
@@ -96,11 +104,19 @@ impl Serving {
     }
 }
 
-async fn bind(key: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
+fn bind(key: &str, address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
     let refused = |error: io::Error| {
         Error::new(Kind::Internal, format!("{key}: cannot listen on {address}: {error}")).with_source(error)
     };
-    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let listener = listen(address).map_err(refused)?;
     let bound = listener.local_addr().map_err(refused)?;
     Ok((listener, bound))
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restart need not wait for the connections of the last run to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }

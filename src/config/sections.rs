@@ -35,7 +35,8 @@ pub struct Server {
     pub idle_timeout_s: u64,
     /// Seconds that calls in flight are given at shutdown. Default 30.
     pub drain_s: u64,
-    /// The most connections at a time; further ones wait in the kernel's queue. Default 10000.
+    /// The most connections at a time, and at most three quarters of the files the process may open; for further ones
+    /// those leave that have kept us waiting longest. Default 10000.
     pub max_connections: usize,
     /// The most calls being answered at a time; further ones get 503 with `Retry-After` at once. Default 4000.
     pub max_in_flight: usize,

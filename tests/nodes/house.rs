@@ -1,4 +1,4 @@
-//! A provider with a strict token endpoint, a database, an account with one instance, and nodes to be started on them.
+//! A provider with a strict token endpoint, a store, an account with one instance, and nodes to be started on them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,8 +7,9 @@ use std::{
     process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use axum::{
@@ -21,7 +22,7 @@ use axum::{
 use chrono::{TimeDelta, Utc};
 use hubgate::{
     clock::SystemClock,
-    store::{self, NewAccount, NewGrant, NewInstance, Settings},
+    store::{self, NewAccount, NewGrant, NewInstance, Settings, Store},
 };
 use reqwest::Method;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -43,6 +44,7 @@ struct Api {
     shelf: Shelf,
     provider: Arc<TokenServer>,
     calls: Arc<AtomicUsize>,
+    pause_ms: Arc<AtomicU64>,
 }
 
 impl Api {
@@ -61,6 +63,10 @@ async fn list(State(api): State<Api>, headers: HeaderMap) -> Response {
         return StatusCode::UNAUTHORIZED.into_response();
     }
     api.calls.fetch_add(1, Ordering::SeqCst);
+    let pause = api.pause_ms.load(Ordering::SeqCst);
+    if pause > 0 {
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+    }
     let rows: Vec<Value> = api.shelf.lock().unwrap().iter().map(|path| entry(path)).collect();
     Json(json!({"result": {"rows": rows}})).into_response()
 }
@@ -121,14 +127,29 @@ fn mapping(api: &str, provider: &TokenServer) -> Value {
     })
 }
 
+/// Where a house keeps what must last.
+pub(crate) enum Kept {
+    /// The embedded store, in this directory.
+    Files(PathBuf),
+    /// A database of this test.
+    Server(Box<Database>),
+    /// A database at this URL.
+    At(String),
+}
+
 /// What all nodes have in common.
 pub(crate) struct House {
-    pub(crate) database: Database,
+    kept: Kept,
     pub(crate) provider: Arc<TokenServer>,
     pub(crate) shelf: Shelf,
+    /// How long the provider takes for a list.
+    pub(crate) pause_ms: Arc<AtomicU64>,
     pub(crate) instance: i64,
-    account: String,
-    token: String,
+    /// How many files a node may have open; 0 for no limit of its own.
+    pub(crate) open_files: usize,
+    pub(crate) account: String,
+    pub(crate) token: String,
+    owner: (i64, i64),
     calls: Arc<AtomicUsize>,
     dir: tempfile::TempDir,
 }
@@ -137,10 +158,29 @@ impl House {
     /// `None`: there is no database server, and the test called `test` is skipped.
     pub(crate) async fn build(test: &str, expired: bool) -> Option<Self> {
         let database = Database::new(test).await?;
+        Some(Self::furnish(Kept::Server(Box::new(database)), Policy::default(), expired).await)
+    }
+
+    /// A house with the embedded store, for one node.
+    pub(crate) async fn embedded(expired: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let provider = Arc::new(TokenServer::start(Policy::default()).await);
-        let (shelf, calls) = (Shelf::default(), Arc::<AtomicUsize>::default());
-        let api = Api { shelf: Arc::clone(&shelf), provider: Arc::clone(&provider), calls: Arc::clone(&calls) };
+        let files = Kept::Files(dir.path().join("data"));
+        Self::furnish_in(dir, files, Policy::default(), expired).await
+    }
+
+    pub(crate) async fn furnish(kept: Kept, policy: Policy, expired: bool) -> Self {
+        Self::furnish_in(tempfile::tempdir().unwrap(), kept, policy, expired).await
+    }
+
+    async fn furnish_in(dir: tempfile::TempDir, kept: Kept, policy: Policy, expired: bool) -> Self {
+        let provider = Arc::new(TokenServer::start(policy).await);
+        let (shelf, calls, pause_ms) = (Shelf::default(), Arc::<AtomicUsize>::default(), Arc::<AtomicU64>::default());
+        let api = Api {
+            shelf: Arc::clone(&shelf),
+            provider: Arc::clone(&provider),
+            calls: Arc::clone(&calls),
+            pause_ms: Arc::clone(&pause_ms),
+        };
         let router = Router::new().route("/rows", get(list)).route("/row", axum::routing::delete(take_down));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let root = format!("http://{}", listener.local_addr().unwrap());
@@ -149,19 +189,49 @@ impl House {
         let file = dir.path().join("mappings/elements/shelf.json");
         std::fs::write(file, mapping(&root, &provider).to_string()).unwrap();
 
-        let settings = Settings {
-            database_url: Some(SecretString::from(database.url(None))),
-            master_key_file: Some(dir.path().join("key")),
-            ..Settings::new("nowhere")
+        let mut house = Self {
+            kept,
+            provider,
+            shelf,
+            pause_ms,
+            instance: 0,
+            open_files: 0,
+            account: String::new(),
+            token: String::new(),
+            owner: (0, 0),
+            calls,
+            dir,
         };
-        let store = store::open(&settings, Arc::new(SystemClock)).await.unwrap();
+        let store = house.open().await;
         let new = NewAccount { organization: "O".to_owned(), email: "a@b.example".to_owned(), ..NewAccount::default() };
         let made = store.create_account(new).await.unwrap();
-        let (access, refresh) = provider.first();
+        let (user, organization) = (made.user_secret.expose_secret(), made.organization_secret.expose_secret());
+        house.account = format!("User {user}, Organization {organization}");
+        house.owner = (made.organization.id, made.user.id);
+        (house.instance, house.token) = house.move_in(&*store, expired).await;
+        store.close().await;
+        house
+    }
+
+    /// The store, opened beside the nodes; the embedded one only while none runs.
+    async fn open(&self) -> Arc<dyn Store> {
+        let mut settings = Settings::new("nowhere");
+        match &self.kept {
+            Kept::Files(data) => settings = Settings::new(data),
+            Kept::Server(database) => settings.database_url = Some(SecretString::from(database.url(None))),
+            Kept::At(url) => settings.database_url = Some(SecretString::from(url.clone())),
+        }
+        settings.master_key_file = Some(self.key());
+        store::open(&settings, Arc::new(SystemClock)).await.unwrap()
+    }
+
+    /// One more instance, with a grant of its own: its id, and how it calls.
+    async fn move_in(&self, store: &dyn Store, expired: bool) -> (i64, String) {
+        let (access, refresh) = self.provider.first();
         let left = if expired { TimeDelta::minutes(-1) } else { TimeDelta::hours(9) };
         let new = NewInstance {
-            organization_id: made.organization.id,
-            user_id: made.user.id,
+            organization_id: self.owner.0,
+            user_id: self.owner.1,
             element_id: 990_002,
             element_key: "shelf".to_owned(),
             name: "mine".to_owned(),
@@ -174,18 +244,35 @@ impl House {
             ..NewInstance::default()
         };
         let instance = store.insert_instance(new).await.unwrap();
+        (instance.id, format!("Element {}", instance.token.expose_secret()))
+    }
+
+    /// So many further instances whose tokens have expired; how they call.
+    pub(crate) async fn expired_guests(&self, number: usize) -> Vec<String> {
+        let store = self.open().await;
+        let mut guests = Vec::new();
+        for _ in 0..number {
+            guests.push(self.move_in(&*store, true).await.1);
+        }
         store.close().await;
-        let (user, organization) = (made.user_secret.expose_secret(), made.organization_secret.expose_secret());
-        Some(Self {
-            account: format!("User {user}, Organization {organization}"),
-            token: format!("Element {}", instance.token.expose_secret()),
-            instance: instance.id,
-            database,
-            provider,
-            shelf,
-            calls,
-            dir,
-        })
+        guests
+    }
+
+    /// The directory of the embedded store.
+    pub(crate) fn data(&self) -> PathBuf {
+        let Kept::Files(data) = &self.kept else { panic!("a house with the embedded store") };
+        data.clone()
+    }
+
+    /// The embedded store is at another place from now on.
+    pub(crate) fn move_to(&mut self, data: PathBuf) {
+        self.kept = Kept::Files(data);
+    }
+
+    /// This test's database.
+    pub(crate) fn database(&self) -> &Database {
+        let Kept::Server(database) = &self.kept else { panic!("a house with a database of its own") };
+        database
     }
 
     /// How often the provider was asked for a list.
@@ -195,11 +282,20 @@ impl House {
 
     /// `hubgate` with the settings of this house.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hubgate"));
+        let program = std::env::var_os("CHAOS_HUBGATE").unwrap_or_else(|| env!("CARGO_BIN_EXE_hubgate").into());
+        let mut command = Command::new(&program);
+        if self.open_files > 0 {
+            command = Command::new("sh");
+            command.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &self.open_files.to_string()]).arg(program);
+        }
+        match &self.kept {
+            Kept::Files(data) => command.env_remove("DATABASE_URL").env("HUBGATE_STORE__DATA_DIR", data),
+            Kept::Server(database) => command.env("DATABASE_URL", database.url(None)),
+            Kept::At(url) => command.env("DATABASE_URL", url),
+        };
         command
             .args(arguments)
             .current_dir(self.dir.path())
-            .env("DATABASE_URL", self.database.url(None))
             .env("HUBGATE_STORE__MASTER_KEY_FILE", self.key())
             .env("HUBGATE_CATALOG__PATH", self.dir.path().join("mappings"))
             .env("HUBGATE_EGRESS__ALLOW", "127.0.0.1")
@@ -217,17 +313,18 @@ impl House {
 
     /// A node that serves, with further environment.
     pub(crate) async fn node(&self, environment: &[(&str, &str)]) -> Node {
-        self.serve(&self.database.url(None), environment).await
+        self.serve(environment).await
     }
 
     /// A node that reaches the database through `cable`.
     pub(crate) async fn node_by(&self, cable: &Cable, environment: &[(&str, &str)]) -> Node {
-        self.serve(&self.database.url(Some(cable.address)), environment).await
+        let url = self.database().url(Some(cable.address));
+        self.serve(&[environment, &[("DATABASE_URL", url.as_str())]].concat()).await
     }
 
-    async fn serve(&self, database: &str, environment: &[(&str, &str)]) -> Node {
+    async fn serve(&self, environment: &[(&str, &str)]) -> Node {
         let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
-        command.env("DATABASE_URL", database).envs(environment.iter().copied()).stdout(Stdio::piped());
+        command.envs(environment.iter().copied()).stdout(Stdio::piped());
         // The start waits for the database, which may be reached through a cable of this runtime.
         tokio::task::spawn_blocking(move || command.spawn().map(Node::started).unwrap())
             .await
@@ -241,31 +338,76 @@ impl House {
         let path = format!("/instances/{}", self.instance);
         let request = node.client.request(Method::PATCH, format!("{}{path}", node.base));
         send(request.header("Authorization", &node.account).json(&change)).await.expect(200);
-        self.database.raw("UPDATE instance SET updated_at = updated_at - 60000, version = version + 1").await;
+        self.database().raw("UPDATE instance SET updated_at = updated_at - 60000, version = version + 1").await;
     }
 }
 
 /// A running `hubgate serve`, killed on drop.
 pub(crate) struct Node {
     child: Child,
-    base: String,
+    /// The API's root.
+    pub(crate) base: String,
     account: String,
     token: String,
-    client: reqwest::Client,
+    pub(crate) client: reqwest::Client,
 }
 
 impl Node {
     fn started(mut child: Child) -> Self {
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let output = child.stdout.take().unwrap();
+        // From now on it is killed on every way out.
+        let mut node =
+            Self { child, base: String::new(), account: String::new(), token: String::new(), client: client() };
+        let mut lines = BufReader::new(output).lines();
         let address = loop {
-            let line: Value = serde_json::from_str(&lines.next().expect("it ends without listening").unwrap()).unwrap();
+            let line = lines.next().expect("it ends without listening").unwrap();
+            let line: Value = serde_json::from_str(&line).unwrap();
             if line["message"] == "listening" {
                 break line["address"].as_str().unwrap().to_owned();
             }
         };
         std::thread::spawn(move || lines.for_each(drop));
-        let base = format!("http://{address}/elements/api-v2");
-        Self { child, base, account: String::new(), token: String::new(), client: client() }
+        node.base = format!("http://{address}/elements/api-v2");
+        node
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it runs.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args(["-s", name, &self.pid().to_string()]).status().unwrap().success());
+    }
+
+    /// Waits for its end; its exit code.
+    pub(crate) async fn ended(mut self) -> Option<i32> {
+        let until = tokio::time::Instant::now() + Duration::from_secs(60);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(tokio::time::Instant::now() < until, "it does not end");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Memory it holds in RAM, in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    /// Host and port.
+    pub(crate) fn address(&self) -> &str {
+        self.base.trim_start_matches("http://").split('/').next().unwrap()
     }
 
     fn known_as(mut self, account: &str, token: &str) -> Self {

@@ -87,6 +87,8 @@ struct Book {
     /// Spent refresh tokens and the token that came in their place.
     spent: HashMap<String, String>,
     access: HashSet<String>,
+    /// The access token that came with a refresh token.
+    beside: HashMap<String, String>,
     faults: VecDeque<Fault>,
     codes: HashMap<String, Option<String>>,
     client: Option<(String, String)>,
@@ -210,6 +212,7 @@ fn pair(book: &mut Book) -> (String, String) {
     book.serial += 1;
     let (access, refresh) = (format!("canary-access-{}", book.serial), format!("canary-refresh-{}", book.serial));
     book.access.insert(access.clone());
+    book.beside.insert(refresh.clone(), access.clone());
     (access, refresh)
 }
 
@@ -333,10 +336,12 @@ fn refresh(rotation: Rotation, policy: &Policy, book: &mut Book, form: &HashMap<
     }
     book.live.remove(&presented);
     book.live.insert(next.clone());
-    book.spent.insert(presented, format!("{access}|{next}"));
-    if rotation == Rotation::Strict {
-        book.access.retain(|known| *known == access);
+    if rotation == Rotation::Strict
+        && let Some(old) = book.beside.remove(&presented)
+    {
+        book.access.remove(&old);
     }
+    book.spent.insert(presented, format!("{access}|{next}"));
     granted(policy, &access, Some(&next))
 }
 

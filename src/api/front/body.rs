@@ -16,6 +16,8 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::time::Instant;
 
+use crate::api::server::{Awaited, Calls};
+
 /// How far the caller's body has come.
 #[derive(Debug)]
 pub(super) struct Progress {
@@ -53,6 +55,9 @@ impl Progress {
 pub(super) struct Watched {
     inner: Option<Incoming>,
     progress: Arc<Progress>,
+    calls: Calls,
+    /// While more of it is waited for.
+    awaited: Option<Awaited>,
     discards: bool,
 }
 
@@ -63,8 +68,8 @@ const REST_TIME: Duration = Duration::from_secs(10);
 
 impl Watched {
     /// Without `discards` the rest is left where it is: its sender waits for leave to send it.
-    pub(super) fn new(inner: Incoming, progress: Arc<Progress>, discards: bool) -> Self {
-        Self { inner: Some(inner), progress, discards }
+    pub(super) fn new(inner: Incoming, progress: Arc<Progress>, calls: Calls, discards: bool) -> Self {
+        Self { inner: Some(inner), progress, calls, awaited: None, discards }
     }
 }
 
@@ -95,6 +100,9 @@ impl HttpBody for Watched {
         if let Poll::Ready(frame) = &polled {
             let complete = frame.is_none() || inner.is_end_stream();
             self.progress.moved(complete);
+            self.awaited = None;
+        } else if self.awaited.is_none() {
+            self.awaited = Some(self.calls.await_body());
         }
         polled
     }

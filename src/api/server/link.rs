@@ -34,13 +34,18 @@ struct State {
     head_since: Option<Instant>,
     /// Since when nothing was to do.
     idle_since: Instant,
+    /// Since when the other side takes nothing of our answer.
+    stalled_since: Option<Instant>,
+    /// Calls that wait for more of their body, and since when the last of them does.
+    bodies: usize,
+    body_since: Option<Instant>,
     /// Whoever reads without a deadline because a call is in flight; woken when it ends.
     reader: Option<Waker>,
 }
 
 /// The calls of one connection, counted.
 #[derive(Clone)]
-pub(super) struct Calls {
+pub(in crate::api) struct Calls {
     state: Arc<Mutex<State>>,
     /// The calls in flight of all connections.
     gauge: Gauge,
@@ -53,6 +58,42 @@ impl fmt::Debug for Calls {
 }
 
 impl Calls {
+    /// None yet; `gauge` counts the calls in flight.
+    pub(super) fn new(gauge: Gauge) -> Self {
+        let now = Instant::now();
+        let state = State {
+            in_flight: 0,
+            multiplexed: false,
+            head_since: Some(now),
+            idle_since: now,
+            stalled_since: None,
+            bodies: 0,
+            body_since: None,
+            reader: None,
+        };
+        Self { state: Arc::new(Mutex::new(state)), gauge }
+    }
+
+    /// Since when it is the other side alone that keeps this connection; `None` while there is something to do for it.
+    pub(super) fn waiting_since(&self) -> Option<Instant> {
+        let state = self.state();
+        match state.stalled_since {
+            Some(since) => Some(since),
+            None if state.in_flight == 0 => Some(state.head_since.unwrap_or(state.idle_since)),
+            None if state.bodies >= state.in_flight => state.body_since,
+            None => None,
+        }
+    }
+
+    /// A call of this connection waits for more of its body, until the answer is dropped.
+    pub(in crate::api) fn await_body(&self) -> Awaited {
+        let mut state = self.state();
+        state.bodies += 1;
+        state.body_since = Some(Instant::now());
+        drop(state);
+        Awaited(self.clone())
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -87,6 +128,17 @@ impl Drop for Call {
     }
 }
 
+/// More of a body, waited for while this lives.
+#[derive(Debug)]
+pub(in crate::api) struct Awaited(Calls);
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.bodies = state.bodies.saturating_sub(1);
+    }
+}
+
 /// A byte stream that fails with [`io::ErrorKind::TimedOut`] at its deadlines.
 #[derive(Debug)]
 pub(super) struct Link<S> {
@@ -98,13 +150,12 @@ pub(super) struct Link<S> {
 }
 
 impl<S> Link<S> {
-    /// `gauge` counts the calls in flight.
-    pub(super) fn new(stream: S, limits: Limits, gauge: Gauge) -> (Self, Calls) {
+    /// A connection whose first head begins now.
+    pub(super) fn new(stream: S, limits: Limits, calls: Calls) -> Self {
         let now = Instant::now();
-        let state = State { in_flight: 0, multiplexed: false, head_since: Some(now), idle_since: now, reader: None };
-        let calls = Calls { state: Arc::new(Mutex::new(state)), gauge };
+        calls.state().head_since = Some(now);
         let read_timer = Box::pin(tokio::time::sleep_until(now + limits.header));
-        (Self { stream, calls: calls.clone(), limits, read_timer, write_timer: None }, calls)
+        Self { stream, calls, limits, read_timer, write_timer: None }
     }
 
     fn read_deadline(&self, waker: &Waker) -> Option<Instant> {
@@ -129,8 +180,13 @@ impl<S> Link<S> {
     /// Turns a pending write into an error once it has been pending for too long.
     fn stalled<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if polled.is_ready() {
-            self.write_timer = None;
+            if self.write_timer.take().is_some() {
+                self.calls.state().stalled_since = None;
+            }
             return polled;
+        }
+        if self.write_timer.is_none() {
+            self.calls.state().stalled_since = Some(Instant::now());
         }
         let idle = self.limits.idle;
         let timer = self.write_timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
@@ -208,7 +264,8 @@ mod tests {
     async fn a_silent_connection_gets_the_header_deadline_at_first_and_the_idle_one_between_calls() {
         let (mut far, near) = duplex(64);
         far.write_all(b"head").await.unwrap();
-        let (mut link, calls) = Link::new(near, LIMITS, Gauge::noop());
+        let calls = Calls::new(Gauge::noop());
+        let mut link = Link::new(near, LIMITS, calls.clone());
         link.read_exact(&mut [0; 4]).await.unwrap();
         let started = Instant::now();
         assert_eq!(link.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
@@ -221,7 +278,8 @@ mod tests {
     #[tokio::test]
     async fn a_dripped_head_is_cut_off() {
         let (mut far, near) = duplex(64);
-        let (mut link, calls) = Link::new(near, LIMITS, Gauge::noop());
+        let calls = Calls::new(Gauge::noop());
+        let mut link = Link::new(near, LIMITS, calls.clone());
         drop(calls.begin(Version::HTTP_11));
         let dripping = async {
             // Never silent for as long as the idle deadline, and without an end.
@@ -246,7 +304,8 @@ mod tests {
     #[tokio::test]
     async fn nothing_hurries_a_call_in_flight_and_its_end_starts_the_idle_deadline() {
         let (_far, near) = duplex(64);
-        let (mut link, calls) = Link::new(near, LIMITS, Gauge::noop());
+        let calls = Calls::new(Gauge::noop());
+        let mut link = Link::new(near, LIMITS, calls.clone());
         let call = calls.begin(Version::HTTP_11);
         let patient = tokio::time::timeout(4 * LIMITS.idle, link.read_u8()).await;
         assert!(patient.is_err());
@@ -261,7 +320,26 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_nobody_takes_is_given_up() {
         let (_far, near) = duplex(4);
-        let (mut link, _calls) = Link::new(near, LIMITS, Gauge::noop());
+        let calls = Calls::new(Gauge::noop());
+        let mut link = Link::new(near, LIMITS, calls.clone());
+        let _call = calls.begin(Version::HTTP_11);
+        assert_eq!(calls.waiting_since(), None, "the call is ours to do");
         assert_eq!(link.write_all(b"more than fits").await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(calls.waiting_since().is_some(), "nobody takes the answer");
+    }
+
+    #[tokio::test]
+    async fn a_connection_waits_for_the_other_side_unless_a_call_has_all_it_needs() {
+        let calls = Calls::new(Gauge::noop());
+        let first = calls.waiting_since();
+        assert!(first.is_some());
+        let call = calls.begin(Version::HTTP_11);
+        assert_eq!(calls.waiting_since(), None);
+        let awaited = calls.await_body();
+        assert!(calls.waiting_since() >= first);
+        drop(awaited);
+        assert_eq!(calls.waiting_since(), None);
+        drop(call);
+        assert!(calls.waiting_since() >= first);
     }
 }
