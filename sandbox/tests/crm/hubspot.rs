@@ -229,7 +229,9 @@ async fn what_an_object_needs_is_demanded() {
     assert_eq!(send(&account, Method::POST, "/crm/v3/objects/leads", with(9999)).await.0, 400);
     let path = format!("/crm/v3/objects/leads/{}?associations=contacts", lead["id"].as_str().unwrap());
     let (_, lead) = get(&account, &path).await;
-    assert_eq!(lead["associations"]["contacts"]["results"], json!([{"id": contact, "type": "lead_to_contact"}]));
+    // The primary contact is one without a label, too.
+    let both = ["lead_to_contact", "lead_to_contact_unlabeled"].map(|kind| json!({"id": contact, "type": kind}));
+    assert_eq!(lead["associations"]["contacts"]["results"], json!(both));
 }
 
 #[tokio::test]
