@@ -112,18 +112,18 @@ impl Gateway {
         let wishes = Directives::parse(
             texts(&call.head.headers, &header::CACHE_CONTROL).chain(texts(&call.head.headers, &header::PRAGMA)),
         );
-        let policy = Policy {
-            ttl: Duration::from_secs(instance.cache_ttl_s),
-            max_entries: instance.max_cache_size,
-            max_age: wishes.max_age,
-            store: !wishes.no_store,
-            // What cannot be understood was refused when it was set; one from before that allows nothing.
-            stale_if_error: stale_if_error(&instance.configuration).unwrap_or_default(),
-        };
         let known: Vec<String> = texts(&call.head.headers, &header::IF_NONE_MATCH).map(str::to_owned).collect();
-        let found = match self.cache.hit(&key, policy.max_age) {
+        let found = match self.cache.hit(&key, wishes.max_age) {
             Some(hit) => hit,
             None => {
+                let policy = Policy {
+                    ttl: Duration::from_secs(instance.cache_ttl_s),
+                    max_entries: instance.max_cache_size,
+                    max_age: wishes.max_age,
+                    store: !wishes.no_store,
+                    // What cannot be understood was refused when it was set; one from before that allows nothing.
+                    stale_if_error: stale_if_error(&instance.configuration).unwrap_or_default(),
+                };
                 let (this, resolved) = (self.clone(), resolved.clone());
                 let compute = move || async move {
                     kept(Box::pin(this.carry_out(call, &resolved, operation, connection)).await?)
