@@ -9,6 +9,7 @@ use hubgate::{
     mapping::{Codec, Condition, Path, Root, Scope, TextTemplate, ValueTemplate, stream, xml},
     query,
     store::seal::Sealer,
+    upstream::url as address,
 };
 use serde_json::Value;
 
@@ -16,7 +17,7 @@ use serde_json::Value;
 pub(crate) type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub(crate) const TARGETS: [(&str, Target); 9] = [
+pub(crate) const TARGETS: [(&str, Target); 10] = [
     ("filter", filter),
     ("lists", lists),
     ("template", template),
@@ -26,6 +27,7 @@ pub(crate) const TARGETS: [(&str, Target); 9] = [
     ("files", files),
     ("cursor", cursor),
     ("head", head),
+    ("url", url),
 ];
 
 /// `where`: what is read is said in words that are read as the same.
@@ -135,4 +137,23 @@ pub(crate) fn cursor(data: &[u8]) {
 /// The `Authorization` header and the beginning of a form.
 pub(crate) fn head(data: &[u8]) {
     hubgate::api::read_head(data);
+}
+
+/// URLs: nothing leaves the base, and a value stays one segment. The lines are a base, a path, a value.
+pub(crate) fn url(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let mut lines = text.splitn(3, '\n');
+    let Some(Ok(base)) = lines.next().map(address::base) else { return };
+    let (path, value) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+    let depth = |url: &::url::Url| url.path().trim_matches('/').split('/').filter(|part| !part.is_empty()).count();
+    if let Ok(built) = address::build(&base, path, &[("q", value)]) {
+        assert_eq!(built.origin(), base.origin(), "{text:?}");
+        assert!(depth(&built) >= depth(&base), "{text:?}");
+        assert_eq!(built.query_pairs().map(|(_, found)| found.into_owned()).collect::<Vec<_>>(), [value], "{text:?}");
+    }
+    let Ok(segment) = address::segment(value) else { return };
+    if let Ok(built) = address::build(&base, &format!("a/{segment}"), &[] as &[(&str, &str)]) {
+        assert_eq!(built.origin(), base.origin(), "{text:?}");
+        assert_eq!(depth(&built), depth(&base) + 2, "{text:?}");
+    }
 }

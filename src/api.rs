@@ -81,13 +81,37 @@ async fn wrong_method() -> error::Failure {
 
 /// The template of the route that answered, for logs and metrics.
 #[derive(Debug, Clone)]
-struct Route(MatchedPath);
+enum Route {
+    Matched(MatchedPath),
+    /// A hub call that did not need the router.
+    Hub,
+}
+
+impl Route {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Matched(path) => path.as_str(),
+            // BASE and hubs::ROUTE.
+            Self::Hub => "/elements/api-v2/hubs/{hub}/{*rest}",
+        }
+    }
+}
 
 async fn remember_route(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
     let mut response = next.run(request).await;
     if let Some(route) = route {
-        response.extensions_mut().insert(Route(route));
+        response.extensions_mut().insert(Route::Matched(route));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hub_call_is_counted_under_the_route_it_would_have() {
+        assert_eq!(Route::Hub.as_str(), format!("{BASE}{}", hubs::ROUTE));
+    }
 }

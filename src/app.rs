@@ -15,20 +15,37 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub(crate) use self::watch::Watch;
 use self::{accounts::AccountDirectory, memories::Memories, metered::Metered, rates::Rates};
 use crate::{
-    cache::{self, ResponseCache, SharedAnswers},
+    cache::{self, Link, ResponseCache, SharedAnswers},
     catalog::{self, Catalog},
     clock::SharedClock,
     config::Config,
     error::{Error, Kind, Result},
-    gateway::{Connector, Gateway, cached::Memory, connect, slots::Slots},
+    gateway::{Connector, Gateway, Keeper, cached::Memory, connect, slots::Slots},
     grant::{self, Grants},
     instance::Directory,
     provider::{Engine, Limits},
-    store::{self, Store},
+    store::{self, Store, journal::Journal, seal::Sealer},
     upstream::{self, Transport, client::Client, guard::Guard},
 };
 
-fn grant_settings(config: &Config) -> grant::Settings {
+/// Where refreshed grants are written down that the store cannot take just now.
+fn journal(config: &Config, sealer: &Sealer) -> Result<Option<Arc<Journal>>> {
+    match Journal::open(&config.store.data_dir, sealer.clone()) {
+        Ok(journal) => Ok(Some(Arc::new(journal))),
+        // The embedded store needs the directory for itself.
+        Err(error) if config.store.database_url.is_none() => Err(error),
+        Err(error) => {
+            tracing::warn!(
+                %error,
+                "there is NO JOURNAL for refreshed grants: one that the database cannot take is lost if this process dies \
+                 before it can. Name a directory of this node's own under store.data_dir"
+            );
+            Ok(None)
+        }
+    }
+}
+
+fn grant_settings(config: &Config, journal: Option<Arc<Journal>>) -> grant::Settings {
     let defaults = grant::Settings::default();
     let given = &config.grants;
     grant::Settings {
@@ -36,6 +53,7 @@ fn grant_settings(config: &Config) -> grant::Settings {
         token_timeout: Duration::from_secs(given.token_timeout_s),
         lease: Duration::from_secs(given.lease_s),
         refresh_margin: given.refresh_margin_s.map_or(defaults.refresh_margin, Duration::from_secs),
+        journal,
         ..defaults
     }
 }
@@ -66,6 +84,8 @@ pub struct Parts {
     pub grants: Grants,
     /// Makes, changes and deletes instances.
     pub connector: Connector,
+    /// Keeps idle refresh tokens alive.
+    pub keeper: Keeper,
     /// Answers hub calls.
     pub gateway: Gateway,
     /// Work that goes on without its caller; awaited at shutdown.
@@ -94,7 +114,9 @@ impl App {
     /// # Errors
     /// When the store cannot be opened or the mapping files are refused; the text says what is wrong.
     pub async fn build(config: Config, clock: SharedClock) -> Result<Self> {
-        let settings = store::Settings::from(&config.store);
+        let mut settings = store::Settings::from(&config.store);
+        // What waits for the store answers before its own time is over.
+        settings.patience = settings.patience.min(config.server.request_timeout().mul_f64(0.8));
         let catalog = catalog::open(Some(&config.catalog.path))
             .map_err(|refused| Error::new(Kind::Internal, format!("the mapping files are refused:\n{refused}")))?;
         let store = store::open(&settings, Arc::clone(&clock)).await?;
@@ -106,9 +128,11 @@ impl App {
         };
         let client = Client::new(guard, settings, Arc::clone(&clock))?;
         let transport = Arc::new(Metered::new(client));
-        let redis = config.cache.redis_url.as_ref();
-        let shared = redis.map(|url| SharedAnswers::new(url, store.sealer().clone())).transpose()?;
-        Ok(Self::assemble(config, clock, store, catalog, transport, shared))
+        let redis = config.cache.redis_url.as_ref().map(Link::new).transpose()?.map(Arc::new);
+        let journal = journal(&config, store.sealer())?;
+        let app = Self::assemble(config, clock, store, catalog, transport, redis, journal);
+        app.grants.replay().await;
+        Ok(app)
     }
 
     fn assemble(
@@ -117,7 +141,8 @@ impl App {
         store: Arc<dyn Store>,
         catalog: Catalog,
         transport: Arc<dyn Transport>,
-        shared: Option<SharedAnswers>,
+        redis: Option<Arc<Link>>,
+        journal: Option<Arc<Journal>>,
     ) -> Self {
         let config = Arc::new(config);
         let catalog: catalog::Shared = Arc::new(ArcSwap::from_pointee(catalog));
@@ -127,7 +152,7 @@ impl App {
             Arc::clone(&store),
             Arc::clone(&transport),
             Arc::clone(&clock),
-            grant_settings(&config),
+            grant_settings(&config, journal),
             tracker.clone(),
         );
         let limits = Limits { response_bytes: config.limits.max_response_bytes, ..Limits::default() };
@@ -139,7 +164,7 @@ impl App {
                 ..cache::Settings::default()
             },
             Arc::clone(&clock),
-            shared,
+            redis.clone().map(|link| SharedAnswers::new(link, store.sealer().clone())),
         );
         let memory = Memory { engine: engine.clone(), cache: cache.clone() };
         let accounts = Arc::new(AccountDirectory::new(Arc::clone(&store)));
@@ -168,6 +193,9 @@ impl App {
             probe: Arc::new(memory),
             tracker: tracker.clone(),
         });
+        let keeper = Keeper::new(connector.clone());
+        let (keeping, stop) = (keeper.clone(), shutdown.clone());
+        tracker.spawn(async move { keeping.run(&stop).await });
         let gateway = Gateway {
             config: Arc::clone(&config),
             clock: Arc::clone(&clock),
@@ -181,7 +209,7 @@ impl App {
             tracker: tracker.clone(),
         };
         Self(Arc::new(Parts {
-            rates: Rates::new(&config.limits),
+            rates: Rates::new(&config.limits, redis.map(|link| (link, store.sealer().clone()))),
             config,
             clock,
             store,
@@ -191,6 +219,7 @@ impl App {
             transport,
             grants,
             connector,
+            keeper,
             gateway,
             tracker,
             shutdown,
@@ -199,6 +228,7 @@ impl App {
 
     /// Waits for work that goes on without its caller, then closes the store. Call once no request is in flight.
     pub async fn close(&self) {
+        self.shutdown.cancel();
         self.tracker.close();
         self.tracker.wait().await;
         self.store.close().await;

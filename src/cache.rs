@@ -5,8 +5,7 @@
 //!
 //! - **Isolation.** The instance is part of every key, so no instance ever reads another's entry.
 //! - **Invalidation** is O(1): every entry carries the generation of its instance and resource from when its computation
-//!   began; [`ResponseCache::invalidate`] draws a new one, and entries of older generations are no longer found. Numbers
-//!   are never used twice, so a generation that is forgotten for lack of room makes entries unreachable, not stale.
+//!   began; [`ResponseCache::invalidate`] begins a new one, and entries of older generations are no longer found.
 //! - **Misses** on the same key and generation share one computation. It belongs to all its callers: whoever of them
 //!   stays drives it on, and only when the last one is gone is it dropped. Errors and panics reach all and are not kept.
 //! - **Writes during a miss.** A caller that comes after the write has a new generation, hence a computation of its own;
@@ -37,6 +36,7 @@ mod entry;
 mod flight;
 mod generation;
 mod key;
+mod link;
 mod quota;
 mod shared;
 
@@ -55,6 +55,7 @@ pub use self::{
     control::{Directives, if_none_match},
     entry::{Answer, Entry, Found, Outcome, etag},
     key::CacheKey,
+    link::{Link, Silence},
     shared::SharedAnswers,
 };
 use self::{flight::Flights, generation::Generations, quota::Quotas};
@@ -70,13 +71,13 @@ pub struct Settings {
     pub max_bytes: u64,
     /// The largest body that is kept. Default 1 MiB.
     pub max_entry_bytes: usize,
-    /// Pairs of instance and resource whose generation is remembered. Default 100,000.
-    pub max_generations: u64,
+    /// Counters of generations, eight bytes each: more instances and resources share them. Default 262,144 (2 MiB).
+    pub max_generations: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_bytes: 64 << 20, max_entry_bytes: 1 << 20, max_generations: 100_000 }
+        Self { max_bytes: 64 << 20, max_entry_bytes: 1 << 20, max_generations: 1 << 18 }
     }
 }
 

@@ -22,6 +22,7 @@ use serde::Deserialize;
 
 pub use sections::{
     Cache, Catalog, Egress, ElementSettings, Elements, Grants, Limits, Links, Log, LogFormat, Metrics, Server, Store,
+    Synchronous,
 };
 
 /// All settings, one struct per section.

@@ -160,6 +160,7 @@ struct Inner {
     provider: Option<ProviderFault>,
     details: Vec<Detail>,
     retry_after: Option<Duration>,
+    allow: Option<String>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
     at: &'static Location<'static>,
 }
@@ -174,6 +175,7 @@ impl Error {
             provider: None,
             details: Vec::new(),
             retry_after: None,
+            allow: None,
             source: None,
             at: Location::caller(),
         }))
@@ -209,6 +211,12 @@ impl Error {
         self
     }
 
+    /// The same error in other words.
+    pub fn reworded(mut self, public: impl Into<String>) -> Self {
+        self.0.public = public.into();
+        self
+    }
+
     /// Adds what the provider said.
     pub fn with_provider(mut self, fault: ProviderFault) -> Self {
         self.0.provider = Some(fault);
@@ -225,6 +233,20 @@ impl Error {
     pub fn with_retry_after(mut self, after: Duration) -> Self {
         self.0.retry_after = Some(after);
         self
+    }
+
+    /// A [`Kind::MethodNotAllowed`], with the methods that `path` takes.
+    #[track_caller]
+    pub fn wrong_method(path: &str, method: &str, takes: &[&str]) -> Self {
+        let takes = takes.join(", ");
+        let mut error = Self::new(Kind::MethodNotAllowed, format!("`{path}` takes {takes}, not {method}"));
+        error.0.allow = Some(takes);
+        error
+    }
+
+    /// The methods that would be right, for the header `Allow`.
+    pub fn allow(&self) -> Option<&str> {
+        self.0.allow.as_deref()
     }
 
     /// What went wrong.

@@ -21,7 +21,7 @@ mod page;
 pub mod slots;
 
 pub use call::{Answer, AnswerBody, Call, CallBody, Head, Resolved};
-pub use connect::Connector;
+pub use connect::{Connector, Keeper};
 pub use explain::wants_explanation;
 
 /// Everything a hub call needs.

@@ -9,7 +9,7 @@
 //! R1  one refresh per instance and process, callers wait (bounded)
 //! R2  store: lease + epoch + intent        COMMIT
 //! R3  token endpoint (no redirects, bounded, one replay when the answer was lost)
-//! R4  store: next generation               COMMIT, fenced by the epoch
+//! R4  store: next generation               COMMIT, fenced by the epoch; while it fails: the journal on disk
 //! R5  only now: memory, callers
 //! R6  died between R2 and R4: the intent is there, the lease runs out; one replay with the old token
 //! ```
@@ -42,12 +42,13 @@ pub use self::{
     oauth1::{OAuth1, Signature},
     revoke::{Revocation, Revoker, TokenPlace},
     step::{Hook, Step, Verdict},
+    timing::{LOOK_AGAIN, jittered},
     token::Answer,
 };
 use crate::{
     clock::SharedClock,
     error::{Error, Kind, Result},
-    store::Store,
+    store::{Store, journal::Journal},
     upstream::Transport,
 };
 
@@ -58,6 +59,7 @@ mod oauth1;
 mod redeem;
 mod refresh;
 mod revoke;
+mod spill;
 mod step;
 mod timing;
 mod token;
@@ -82,6 +84,8 @@ pub struct Settings {
     pub breaker: Duration,
     /// How many access tokens are kept in memory.
     pub cache_entries: u64,
+    /// Where a refreshed grant is written down that the store cannot take.
+    pub journal: Option<Arc<Journal>>,
     /// Called at every step of a refresh, for crash tests.
     pub hook: Option<Hook>,
 }
@@ -96,6 +100,7 @@ impl Default for Settings {
             backoff_max: Duration::from_mins(5),
             breaker: Duration::from_secs(30),
             cache_entries: 100_000,
+            journal: None,
             hook: None,
         }
     }
@@ -169,6 +174,7 @@ struct Inner {
     breakers: breaker::Breakers,
     forced: breaker::Budget,
     listener: OnceLock<Listener>,
+    spill: spill::Spill,
     /// Grows whenever something is forgotten; tells tokens read before it from tokens read after it.
     epoch: AtomicU64,
 }
@@ -194,6 +200,7 @@ impl Grants {
             .time_to_live(Duration::from_mins(1))
             .build();
         let breakers = breaker::Breakers::new(settings.breaker);
+        let spill = spill::Spill::new(settings.journal.clone());
         Self(Arc::new(Inner {
             store,
             transport,
@@ -206,6 +213,7 @@ impl Grants {
             breakers,
             forced: breaker::Budget::default(),
             listener: OnceLock::new(),
+            spill,
             epoch: AtomicU64::new(0),
         }))
     }
@@ -357,6 +365,7 @@ impl Grants {
             inner.clone().tracker.spawn(async move {
                 let outcome = inner.refresh(instance_id, want, &oauth).await;
                 landing.land(outcome);
+                inner.drain().await;
             });
         })
     }

@@ -176,6 +176,11 @@ fn describe(text: &mut String, element: &Element, resource: &Resource, told: &Va
     for (name, why) in &lacks {
         line(text, &format!("\n`{name}` is not supported: {why}."));
     }
+    for (name, operation) in told.get("operations").and_then(Value::as_object).into_iter().flatten() {
+        for (what, why) in operation.get("refuses").and_then(Value::as_object).into_iter().flatten() {
+            line(text, &format!("\n`{name}` refuses `{what}`: {}.", why.as_str().unwrap_or_default()));
+        }
+    }
     parents(text, told);
     let Some(fields) = told.get("fields").and_then(Value::as_object).filter(|fields| !fields.is_empty()) else {
         return;

@@ -39,6 +39,7 @@ use crate::{clock::SharedClock, config, error::Result};
 
 pub mod audit;
 mod error;
+pub mod journal;
 mod key;
 mod migration;
 #[allow(clippy::duplicate_mod, reason = "the statements in sql/ are compiled for either database")]
@@ -52,7 +53,7 @@ mod sqlite;
 /// Where the store lives.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The directory of the database; made (0700) when it is missing.
+    /// The directory of the embedded database and of the journal of refreshed grants; made (0700) when it is missing.
     pub data_dir: PathBuf,
     /// The master key file; `None` is `master.key` in the data directory, made (0600) on the first start.
     pub master_key_file: Option<PathBuf>,
@@ -60,7 +61,14 @@ pub struct Settings {
     pub database_url: Option<SecretString>,
     /// The most connections to PostgreSQL.
     pub max_connections: u32,
+    /// What an acknowledged write to SQLite survives.
+    pub synchronous: config::Synchronous,
+    /// The longest that one call to PostgreSQL takes.
+    pub patience: Duration,
 }
+
+/// Longer than a caller waits for a connection and the database for a lock or a statement, so that it can say so itself.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 impl Settings {
     /// A store in `data_dir`, with its master key beside it.
@@ -76,6 +84,8 @@ impl From<&config::Store> for Settings {
             master_key_file: config.master_key_file.clone(),
             database_url: config.database_url.clone(),
             max_connections: config.max_connections,
+            synchronous: config.synchronous,
+            patience: PATIENCE,
         }
     }
 }
@@ -89,7 +99,10 @@ impl From<&config::Store> for Settings {
 /// version, or cannot be reached; the directory or the file cannot be read or written.
 pub async fn open(settings: &Settings, clock: SharedClock) -> Result<Arc<dyn Store>> {
     Ok(match &settings.database_url {
-        Some(url) => Arc::new(postgres::PostgresStore::open(settings, url, clock).await?),
+        Some(url) => {
+            let store = postgres::PostgresStore::open(settings, url, clock).await?;
+            Arc::new(postgres::bounded::Bounded::new(store, settings.patience))
+        }
         None => Arc::new(sqlite::SqliteStore::open(settings, clock).await?),
     })
 }
@@ -138,7 +151,7 @@ pub struct Restored {
 /// The whole store.
 #[async_trait]
 pub trait Store: Accounts + Instances + Grants + Audit + MasterKeys {
-    /// Tells whether the store answers.
+    /// Tells whether the store answers, and takes what is written.
     ///
     /// # Errors
     /// [`Kind::Unavailable`](crate::error::Kind::Unavailable) or [`Kind::Internal`](crate::error::Kind::Internal).
@@ -312,6 +325,13 @@ pub trait Grants: Send + Sync {
 
     /// Gives the lease back without a new grant. `false`: the lease was lost, nothing is written.
     async fn fail_refresh(&self, instance_id: i64, epoch: i64, failure: RefreshFailure) -> Result<bool>;
+
+    /// Takes some grants whose refresh token is to be looked at, those first that have waited longest. Nobody else takes
+    /// them for as long as `hold`.
+    async fn claim_keep_alives(&self, limit: u32, hold: Duration) -> Result<Vec<i64>>;
+
+    /// Puts the next look at a grant's refresh token off, unless it has another generation by now.
+    async fn keep_alive_in(&self, instance_id: i64, generation: i64, after: Duration) -> Result<()>;
 
     /// Declares the grant dead, and the instance not valid. `false`: generation or epoch moved on, nothing is written.
     async fn mark_reauth(&self, instance_id: i64, epoch: i64, seen_generation: i64, reason: &str) -> Result<bool>;

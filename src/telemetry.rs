@@ -43,10 +43,18 @@ pub mod metric {
     pub const PROVIDER_DURATION: &str = "hubgate_provider_request_duration_seconds";
     /// Grant refreshes; label `outcome` (`ok`, `dead`, `failed`).
     pub const GRANT_REFRESHES: &str = "hubgate_grant_refreshes_total";
+    /// Idle grants that were due to be refreshed, lest the provider forget them; label `outcome` (`kept`, `dead`, `failed`,
+    /// `later`: nothing to do yet).
+    pub const GRANT_KEEP_ALIVES: &str = "hubgate_grant_keep_alives_total";
+    /// Refreshed grants that wait in the journal until the store takes them.
+    pub const GRANTS_SPILLED: &str = "hubgate_grants_spilled";
     /// Reads through the response cache; label `outcome` (`hit`, `miss`, `coalesced`, `expired`, `request`).
     pub const CACHE_REQUESTS: &str = "hubgate_cache_requests_total";
     /// Questions to the cache that nodes share; label `outcome` (`hit`, `miss`, `stored`, `failed`, `skipped`).
     pub const SHARED_CACHE: &str = "hubgate_shared_cache_requests_total";
+    /// Calls counted against budgets that nodes share; label `outcome` (`counted`, `refused`, `failed`, `skipped`: counted by
+    /// this node for itself).
+    pub const SHARED_RATES: &str = "hubgate_shared_rates_total";
 }
 
 /// Where log lines go.
@@ -135,6 +143,9 @@ fn describe() {
     describe_counter!(metric::PROVIDER_REQUESTS, "Calls to providers");
     describe_histogram!(metric::PROVIDER_DURATION, "Seconds to the head of a provider's answer");
     describe_counter!(metric::GRANT_REFRESHES, "Grant refreshes");
+    describe_counter!(metric::GRANT_KEEP_ALIVES, "Idle grants that were due to be refreshed");
+    describe_gauge!(metric::GRANTS_SPILLED, "Refreshed grants that wait until the store takes them");
+    describe_counter!(metric::SHARED_RATES, "Calls counted against budgets that nodes share");
     describe_counter!(metric::CACHE_REQUESTS, "Reads through the response cache");
 }
 

@@ -3,15 +3,18 @@
 //! Everything that leaves the process goes through a [`Transport`]; [`Client`](client::Client) is the one over the
 //! network, and the example runner has one that plays recorded answers.
 
+mod answer;
 pub mod body;
 pub mod breaker;
 pub mod budget;
 pub mod client;
 pub mod guard;
+mod lean;
 mod origin;
 mod redirect;
 mod resolver;
 mod retry;
+mod trust;
 pub mod url;
 
 use std::{fmt, time::Duration};

@@ -193,6 +193,12 @@ async fn metadata_tells_what_an_element_can_do() {
     assert_eq!(name["where"].get("provider"), None, "{name}");
     assert!(name["where"]["gateway"].as_array().unwrap().contains(&json!("IN")), "{name}");
     assert!(told["operations"]["listContents"]["maxPageSize"].as_u64().is_some_and(|size| size > 0), "{told}");
+    assert_eq!(told["operations"]["listContents"].get("refuses"), None, "{told}");
+    let refused = told["operations"]["create"]["refuses"].as_object().unwrap();
+    let (names, why): (Vec<_>, Vec<_>) =
+        refused.iter().map(|(name, why)| (name.as_str(), why.as_str().unwrap())).unzip();
+    assert_eq!(names, ["description"]);
+    assert!(why.iter().all(|why| why.contains("keeps no descriptions")), "{why:?}");
 
     let users = gateway.get(&matrix("hubspot")).await.body["capabilities"]["users"].take();
     assert_eq!(users["operations"]["create"]["supported"], false);

@@ -1,5 +1,5 @@
 //! Bad days: nodes and databases are killed, clients hang up, sockets come by the thousand, calls by three times what can be
-//! done, the power fails.
+//! done, the power fails, the disk is full or broken, the clock jumps.
 //!
 //! Small by default; `CHAOS=full` is for figures, which are printed in any case. `CHAOS_SEED` repeats a run's dice, and
 //! `CHAOS_HUBGATE` names another build of the program.
@@ -37,6 +37,10 @@ mod token_server;
 
 #[path = "chaos/bad_peers.rs"]
 mod bad_peers;
+#[path = "chaos/clock.rs"]
+mod clock;
+#[path = "chaos/disk.rs"]
+mod disk;
 #[path = "chaos/hang_ups.rs"]
 mod hang_ups;
 #[path = "chaos/kills.rs"]
@@ -51,8 +55,14 @@ mod overload;
 mod power;
 #[path = "chaos/rolling.rs"]
 mod rolling;
+#[path = "chaos/sick_disk.rs"]
+mod sick_disk;
 #[path = "chaos/storm.rs"]
 mod storm;
+#[path = "chaos/sync_points.rs"]
+mod sync_points;
+#[path = "chaos/tracer.rs"]
+mod tracer;
 
 use support::Reply;
 

@@ -15,6 +15,10 @@ use tokio::{sync::Barrier, time::Instant};
 
 #[path = "grant/crash.rs"]
 mod crash;
+#[path = "grant/machine.rs"]
+mod machine;
+#[path = "grant/spill.rs"]
+mod spill;
 #[path = "support/token_server.rs"]
 mod token_server;
 #[path = "support/world.rs"]
@@ -506,7 +510,8 @@ async fn fresh_credentials_during_a_refresh_win() {
     world.provider.held().await;
     let (access, refresh) = world.provider.first();
     let expires_at = Some(world.now() + TimeDelta::hours(1));
-    let fresh = NewGrant { access: Some(secret(&access)), refresh: Some(secret(&refresh)), expires_at, secret: None };
+    let fresh =
+        NewGrant { access: Some(secret(&access)), refresh: Some(secret(&refresh)), expires_at, ..NewGrant::default() };
     let version = world.store.instance(id).await.unwrap().unwrap().version;
     let change = InstanceChange { grant: Some(fresh), ..InstanceChange::default() };
     world.store.update_instance(id, version, change).await.unwrap();

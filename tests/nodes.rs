@@ -22,6 +22,12 @@ mod cable;
 mod database;
 #[path = "nodes/house.rs"]
 mod house;
+#[path = "nodes/journal.rs"]
+mod journal;
+#[path = "nodes/keep_alive.rs"]
+mod keep_alive;
+#[path = "nodes/rates.rs"]
+mod rates;
 #[path = "hub/support.rs"]
 mod support;
 #[path = "support/token_server.rs"]
@@ -100,6 +106,25 @@ async fn a_database_that_is_away_is_told_and_waited_for() {
         eventually("it is ready by itself", async || node.ready().await == 200).await;
         eventually("calls are served", async || node.get(CONTENTS).await.status == 200).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_never_answers_is_told_within_a_callers_time() {
+    let Some(house) = House::build("a_database_that_never_answers_is_told_within_a_callers_time", false).await else {
+        return;
+    };
+    let cable = Cable::to(&house.database().address(), "hubgate listener").await;
+    let node = house.node_by(&cable, &[("HUBGATE_SERVER__REQUEST_TIMEOUT_S", "5")]).await;
+    assert_eq!(node.get(CONTENTS).await.status, 200);
+    cable.freeze();
+    // What is believed for a moment still is not asked for.
+    eventually("calls are refused", async || node.get(CONTENTS).await.status != 200).await;
+    let refused = node.get(CONTENTS).await.expect(503);
+    assert!(!refused.header("retry-after").is_empty(), "{}", refused.body);
+    cable.mend();
+    eventually("calls are served", async || node.get(CONTENTS).await.status == 200).await;
+    cable.lose();
+    eventually("calls are served again", async || node.get(CONTENTS).await.status == 200).await;
 }
 
 async fn no_write_leaves_anything_stale(house: &House, nodes: &[&Node], rounds: usize) {

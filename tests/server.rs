@@ -186,6 +186,38 @@ async fn a_panic_and_a_stuck_handler_are_answers() {
 }
 
 #[tokio::test]
+async fn a_body_by_single_bytes_is_given_up_and_one_that_pauses_is_not() {
+    let routes = Router::new().route("/swallow", routing::post(swallow));
+    let (_dir, at, _app) = serve_routes("[server]\nbody_timeout_s = 2\n", routes).await;
+    let head = "POST /swallow HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: 40960\r\n\r\n";
+    let (from, mut to) = TcpStream::connect(at).await.unwrap().into_split();
+    to.write_all(head.as_bytes()).await.unwrap();
+    let dripping = async {
+        // Never silent for long, and without an end.
+        while to.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let mut bytes = Vec::new();
+    let reading = async {
+        let mut from = from;
+        while from.read_buf(&mut bytes).await.is_ok_and(|read| read > 0) {}
+    };
+    tokio::time::timeout(LONG, async { tokio::join!(dripping, reading) }).await.expect("it is closed");
+    assert!(String::from_utf8_lossy(&bytes).starts_with("HTTP/1.1 408 "), "{}", String::from_utf8_lossy(&bytes));
+
+    let mut pausing = TcpStream::connect(at).await.unwrap();
+    pausing.write_all(head.as_bytes()).await.unwrap();
+    for _ in 0..5 {
+        // All pauses together are longer than what is given for one.
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        pausing.write_all(&[b'x'; 8192]).await.unwrap();
+    }
+    let answer = read(&mut pausing).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "40960"));
+}
+
+#[tokio::test]
 async fn silent_and_dripping_connections_are_closed() {
     let (_dir, serving) = start("[server]\nheader_timeout_s = 1\nidle_timeout_s = 1\n").await;
     for first in ["", "GET /healthz HT", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {

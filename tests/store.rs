@@ -65,7 +65,8 @@ impl Bench {
     async fn pass(&self, time: TimeDelta) {
         let ms = time.num_milliseconds();
         self.raw(&format!(
-            "UPDATE instance_grant SET lease_until = lease_until - {ms}, next_attempt_at = next_attempt_at - {ms}"
+            "UPDATE instance_grant SET lease_until = lease_until - {ms}, next_attempt_at = next_attempt_at - {ms}, \
+             keep_alive_at = keep_alive_at - {ms}"
         ))
         .await;
     }
@@ -101,5 +102,6 @@ fn tokens(access: &str, refresh: Option<&str>) -> NewGrant {
         refresh: refresh.map(secret),
         expires_at: Some(Utc::now() + TimeDelta::hours(1)),
         secret: None,
+        keep_alive_in: None,
     }
 }

@@ -86,6 +86,7 @@ async fn gateway(home: &std::path::Path, provider: SocketAddr, cached: bool) -> 
         refresh: Some(secret("refresh")),
         expires_at: Some(Utc::now() + TimeDelta::days(1)),
         secret: None,
+        keep_alive_in: None,
     };
     let instance = NewInstance {
         organization_id: user.organization_id,

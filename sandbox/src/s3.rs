@@ -15,6 +15,7 @@ mod multipart;
 mod objects;
 mod signature;
 mod store;
+mod tagging;
 mod versions;
 mod xml;
 

@@ -96,14 +96,14 @@ impl Caller {
     }
 
     /// Counts the call against the limits of its instance and account.
-    fn count(&self, app: &App, ledger: &Ledger) -> Result<()> {
+    async fn count(&self, app: &App, ledger: &Ledger) -> Result<()> {
         let instance = self.instance.as_ref().map(|instance| instance.id);
         let account = [
             self.instance.as_ref().map(|instance| instance.organization_id),
             self.organization.as_ref().map(|organization| organization.id),
             self.user.as_ref().map(|user| user.organization_id),
         ];
-        match app.rates.take(instance, account.into_iter().flatten().next()) {
+        match app.rates.take(instance, account.into_iter().flatten().next()).await {
             Ok(left) => ledger.note(left),
             Err(exceeded) => {
                 ledger.note(vec![exceeded.allowance]);
@@ -133,7 +133,7 @@ impl FromRequestParts<App> for Caller {
         let mut caller = Self::identify(app, &parts.headers).await?;
         caller.request = parts.extensions.get::<RequestId>().map(|id| Arc::clone(&id.0));
         if let Some(ledger) = parts.extensions.get::<Ledger>() {
-            caller.count(app, ledger)?;
+            caller.count(app, ledger).await?;
         }
         Ok(caller)
     }
@@ -185,10 +185,12 @@ impl<'a> Credentials<'a> {
 
 /// Scheme and value; a colon may stand behind the scheme.
 fn split_pair(pair: &str) -> Option<(&str, &str)> {
-    let (scheme, value) = pair.split_once(char::is_whitespace).or_else(|| pair.split_once(':'))?;
+    // The text of a header is ASCII.
+    let blank = pair.bytes().position(|byte| byte.is_ascii_whitespace());
+    let (scheme, value) = blank.and_then(|at| pair.split_at_checked(at)).or_else(|| pair.split_once(':'))?;
     let (scheme, value) = (scheme.trim_end_matches(':'), value.trim());
     let value = value.strip_prefix(':').map_or(value, str::trim_start);
-    (!value.is_empty() && !value.contains(char::is_whitespace)).then_some((scheme, value))
+    (!value.is_empty() && !value.bytes().any(|byte| byte.is_ascii_whitespace())).then_some((scheme, value))
 }
 
 #[cfg(test)]

@@ -67,13 +67,21 @@ struct MetadataQuery {
     expand: Option<String>,
 }
 
-fn is_true(text: Option<&str>) -> bool {
-    text.is_some_and(|text| text.eq_ignore_ascii_case("true"))
+/// A switch in the query; absent is off.
+fn is_true(name: &str, text: Option<&str>) -> Result<bool, Error> {
+    match text {
+        None | Some("") => Ok(false),
+        Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
+        Some(text) if text.eq_ignore_ascii_case("false") => Ok(false),
+        Some(_) => {
+            Err(Error::bad_request(format!("{name} is true or false")).with_detail(name, "must be true or false"))
+        }
+    }
 }
 
 async fn list_hubs(State(app): State<App>, Query(query): Query<HubsQuery>) -> Result<Page> {
     let catalog = app.catalog.load();
-    let hydrate = is_true(query.hydrate.as_deref());
+    let hydrate = is_true("hydrate", query.hydrate.as_deref())?;
     let rows = catalog.hubs().map(|hub| {
         let mut row = entry::hub(hub);
         if hydrate && let Value::Object(members) = &mut row {
@@ -121,7 +129,7 @@ async fn read_element(State(app): State<App>, Path(key): Path<String>) -> Result
 }
 
 async fn list_metadata(State(app): State<App>, Query(query): Query<MetadataQuery>) -> Result<Reply<Vec<Value>>> {
-    let (catalog, expand) = (app.catalog.load(), is_true(query.expand.as_deref()));
+    let (catalog, expand) = (app.catalog.load(), is_true("expand", query.expand.as_deref())?);
     Ok(Reply(catalog.elements().map(|element| entry::metadata(element, &catalog, expand)).collect()))
 }
 
@@ -131,7 +139,7 @@ async fn read_metadata(
     Query(query): Query<MetadataQuery>,
 ) -> Result<Reply<Value>> {
     let element = find_element(&app, &key)?;
-    Ok(Reply(entry::metadata(&element, &app.catalog.load(), is_true(query.expand.as_deref()))))
+    Ok(Reply(entry::metadata(&element, &app.catalog.load(), is_true("expand", query.expand.as_deref())?)))
 }
 
 async fn list_authentication_types(State(app): State<App>, Path(key): Path<String>) -> Result<Reply<Value>> {

@@ -9,7 +9,7 @@ use axum::{
     body::Body,
     http::{
         HeaderValue, Response, StatusCode,
-        header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+        header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
     },
     response::IntoResponse,
 };
@@ -113,6 +113,10 @@ pub(super) fn render(response: &mut Response<Body>, request_id: &str) -> Option<
         let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
+    if let Some(methods) = error.allow().and_then(|methods| HeaderValue::from_str(methods).ok()) {
+        // RFC 9110 section 15.5.6.
+        response.headers_mut().insert(ALLOW, methods);
+    }
     if response.status() == StatusCode::UNAUTHORIZED {
         // RFC 9110 section 11.6.1.
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Element realm=\"hubgate\""));
@@ -186,6 +190,16 @@ mod tests {
         });
         assert_eq!(body, expected);
         assert_eq!(causes(&error).as_deref(), Some("private"));
+    }
+
+    #[test]
+    fn the_right_methods_are_told_beside_a_wrong_one() {
+        let mut response = Failure(Error::wrong_method("/files", "TRACE", &["GET", "POST"])).into_response();
+        assert_eq!(render(&mut response, "id"), Some(Kind::MethodNotAllowed));
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()[ALLOW]),
+            (405, &HeaderValue::from_static("GET, POST"))
+        );
     }
 
     #[test]

@@ -24,13 +24,14 @@ use tracing::Instrument;
 
 pub(super) use self::{body::Guard, rates::Ledger};
 use self::{
-    body::{Guarded, Progress, Watched},
+    body::{Guarded, Progress, TooSlow, Watched},
     counters::Counters,
 };
 use super::{
     Route,
     error::{self, Failure},
     extract::{Deadline, RequestId},
+    hubs,
     server::Calls,
 };
 use crate::{
@@ -48,6 +49,7 @@ pub struct Front {
     app: App,
     router: Router,
     access_log: bool,
+    serves_hubs: bool,
     slots: Arc<Semaphore>,
     counters: Arc<Counters>,
 }
@@ -56,7 +58,13 @@ impl Front {
     /// Puts itself before `router`. Without `access_log`, answers are logged at `debug` only.
     pub fn new(app: App, router: Router, access_log: bool) -> Self {
         let slots = Arc::new(Semaphore::new(app.config.server.max_in_flight.min(Semaphore::MAX_PERMITS)));
-        Self { app, router, access_log, slots, counters: Arc::default() }
+        Self { app, router, access_log, serves_hubs: false, slots, counters: Arc::default() }
+    }
+
+    /// The outermost layer of the API. What calls of hubs need not have of the router they do without.
+    pub(super) fn of_api(app: App) -> Self {
+        let router = super::router(app.clone());
+        Self { serves_hubs: true, ..Self::new(app, router, true) }
     }
 
     /// Answers one request of a connection with `calls`; `guard` lives until the answer's body has been sent.
@@ -66,7 +74,7 @@ impl Front {
         calls: Calls,
         guard: Guard,
     ) -> Response<Body> {
-        let id: Arc<str> = new_id().into();
+        let id = new_id();
         let span = tracing::info_span!("request", request_id = %id);
         async move {
             let started = Instant::now();
@@ -80,8 +88,9 @@ impl Front {
             let ledger = self.app.rates.any().then(Ledger::default);
             let slot = Arc::clone(&self.slots).try_acquire_owned().ok();
             let admitted = if slot.is_some() || is_probe(request.uri()) {
-                self.admit(request, &id, started, ledger.as_ref())
+                self.admit(request, &id, started, ledger.as_ref(), &progress)
             } else {
+                progress.be_curt();
                 Err(Box::new(Failure(overloaded()).into_response()))
             };
             let mut response = match admitted {
@@ -106,9 +115,11 @@ impl Front {
         id: &Arc<str>,
         started: Instant,
         ledger: Option<&Ledger>,
+        progress: &Progress,
     ) -> Result<Request<Body>, Box<Response<Body>>> {
         let refuse = |error| Box::new(Failure(error).into_response());
         check_framing(&request).map_err(|error| {
+            progress.be_curt();
             let mut refused = refuse(error);
             // Where this request ends is in doubt, so nothing after it is read.
             refused.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -131,18 +142,34 @@ impl Front {
     /// Routes and handles, within the time limit and over the net.
     async fn run(&self, request: Request<Body>, progress: &Progress) -> Response<Body> {
         let limit = self.app.config.server.request_timeout() + GRACE;
-        let handled = AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind();
+        let longest = self.app.config.server.body_timeout();
+        let handled = AssertUnwindSafe(self.handle(request)).catch_unwind();
         let mut handled = std::pin::pin!(handled);
         loop {
             // The clock starts anew with every piece of the body that the handler takes: an upload may be long.
-            match tokio::time::timeout_at(progress.last() + limit, &mut handled).await {
-                Ok(Ok(Ok(response))) => return response,
-                Ok(Ok(Err(never))) => match never {},
+            let until = progress.last() + limit;
+            let until = match progress.patience(longest) {
+                Ok(due) => due.map_or(until, |due| due.min(until)),
+                Err(TooSlow) => return body_too_slow(progress),
+            };
+            match tokio::time::timeout_at(until, &mut handled).await {
+                Ok(Ok(response)) => return response,
                 Ok(Err(panic)) => return Failure(panicked(panic.as_ref())).into_response(),
                 Err(_) if progress.last() + limit > Instant::now() => {}
-                Err(_) => return Failure(out_of_time(progress)).into_response(),
+                Err(_) if !progress.is_complete() => return body_too_slow(progress),
+                Err(_) => return Failure(out_of_time()).into_response(),
             }
         }
+    }
+
+    async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        if self.serves_hubs && hubs::is_call(request.uri().path()) {
+            let mut response = hubs::call_directly(self.app.clone(), request).await;
+            response.extensions_mut().insert(Route::Hub);
+            return response;
+        }
+        let Ok(response) = self.router.clone().oneshot(request).await;
+        response
     }
 
     fn finish(&self, response: &mut Response<Body>, method: &Method, id: &str, started: Instant) {
@@ -152,7 +179,7 @@ impl Front {
             metrics::counter!(metric::ERRORS, "code" => kind.code(), "origin" => origin).increment(1);
         }
         let route = response.extensions_mut().remove::<Route>();
-        let route = route.as_ref().map_or("none", |Route(route)| route.as_str());
+        let route = route.as_ref().map_or("none", Route::as_str);
         let (status, method) = (response.status().as_u16(), counters::method_word(method));
         let elapsed = started.elapsed();
         self.counters.count(route, method, status, elapsed);
@@ -175,7 +202,7 @@ fn overloaded() -> Error {
 }
 
 /// 24 hex digits, taken over from no one.
-fn new_id() -> String {
+fn new_id() -> Arc<str> {
     /// Ids whose randomness is asked of the machine at once: asking costs a system call.
     const AHEAD: usize = 32;
     thread_local! {
@@ -192,7 +219,10 @@ fn new_id() -> String {
             first
         })
     });
-    hex::encode(bytes)
+    let mut digits = [0; 24];
+    // Twice as many digits as bytes: neither call can fail.
+    let text = hex::encode_to_slice(bytes, &mut digits).ok().and_then(|()| std::str::from_utf8(&digits).ok());
+    text.unwrap_or_default().into()
 }
 
 /// RFC 9112 section 3.2 (exactly one `Host`) and 6.1 (one framing), which hyper leaves to us.
@@ -259,12 +289,15 @@ fn panicked(panic: &(dyn Any + Send)) -> Error {
     Error::internal(format!("a handler panicked ({} bytes of text withheld)", text.len()))
 }
 
-fn out_of_time(progress: &Progress) -> Error {
-    if progress.is_complete() {
-        Error::new(Kind::ProviderTimeout, "The request could not be answered in time")
-    } else {
-        Error::new(Kind::RequestTimeout, "The request's body did not arrive in time")
-    }
+fn out_of_time() -> Error {
+    Error::new(Kind::ProviderTimeout, "The request could not be answered in time")
+}
+
+/// What is still to come of the body is not waited for, so nothing can follow it on this connection.
+fn body_too_slow(progress: &Progress) -> Response<Body> {
+    progress.be_curt();
+    let refused = Failure(Error::new(Kind::RequestTimeout, "The request's body did not arrive in time"));
+    ([(header::CONNECTION, "close")], refused).into_response()
 }
 
 #[cfg(test)]

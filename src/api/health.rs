@@ -29,7 +29,7 @@ async fn tell_alive() -> Response {
     Reply(json!({"status": "ok"})).into_response()
 }
 
-/// Calls can be served: not shutting down, a catalog is loaded, the store answers.
+/// Calls can be served: not shutting down, a catalog is loaded, the store answers and takes what is written.
 async fn tell_ready(State(app): State<App>) -> Result<Response> {
     if app.shutdown.is_cancelled() {
         return Err(Error::new(Kind::Unavailable, "shutting down").into());
@@ -38,7 +38,8 @@ async fn tell_ready(State(app): State<App>) -> Result<Response> {
         return Err(Error::new(Kind::Unavailable, "no catalog is loaded").into());
     }
     if let Err(error) = app.store.ping().await {
-        return Err(Error::new(Kind::Unavailable, "the store does not answer").with_source(error).into());
+        let text = format!("the store does not serve: {}", error.public());
+        return Err(Error::new(Kind::Unavailable, text).with_source(error).into());
     }
     Ok(Reply(json!({"status": "ready"})).into_response())
 }

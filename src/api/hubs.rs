@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::{OriginalUri, Path, Request, State},
+    extract::{FromRequestParts, OriginalUri, Path, Request, State},
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
     routing::{any, get},
@@ -32,10 +32,7 @@ const UPLOAD_TIME: Duration = Duration::from_secs(12 * 3600);
 
 /// Routes of hub calls: everything below a hub, and everything that no platform route takes.
 pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/links/{token}", get(follow_link))
-        .route("/hubs/{hub}/{*rest}", any(call_hub))
-        .fallback(call_hub)
+    Router::new().route("/links/{token}", get(follow_link)).route(ROUTE, any(call_hub)).fallback(call_hub)
 }
 
 /// Reads `bytes` as the beginning of a form.
@@ -56,12 +53,37 @@ async fn follow_link(
     Ok(respond(Box::pin(app.gateway.follow_link(&token, headers, deadline)).await?))
 }
 
+/// The route of calls that name their hub.
+pub(super) const ROUTE: &str = "/hubs/{hub}/{*rest}";
+
+/// Whether the general router would lead this path to [`call_hub`] by [`ROUTE`].
+pub(super) fn is_call(path: &str) -> bool {
+    let below = path.strip_prefix(BASE).and_then(|path| path.strip_prefix("/hubs/"));
+    // The catalog has one path here.
+    below
+        .and_then(|below| below.split_once('/'))
+        .is_some_and(|(hub, rest)| !hub.is_empty() && !rest.is_empty() && rest != "elements")
+}
+
+/// [`call_hub`] without the router: nearly all calls are such, and the router costs much of what an answer from the
+/// cache does.
+pub(super) async fn call_directly(app: App, request: Request) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let uri = parts.uri.clone();
+    let answered = async {
+        let caller = Caller::from_request_parts(&mut parts, &app).await?;
+        let Ok(deadline) = Deadline::from_request_parts(&mut parts, &app).await;
+        call_hub(State(app.clone()), caller, OriginalUri(uri), deadline, Request::from_parts(parts, body)).await
+    };
+    Box::pin(answered).await.unwrap_or_else(IntoResponse::into_response)
+}
+
 async fn call_hub(
     State(app): State<App>,
     caller: Caller,
     OriginalUri(uri): OriginalUri,
     Deadline(deadline): Deadline,
-    request: Request,
+    mut request: Request,
 ) -> Result<Response, Failure> {
     let segments = segments(uri.path())?;
     let (hub, path) = match segments.split_first() {
@@ -80,15 +102,16 @@ async fn call_hub(
         }
         .into());
     };
-    let root = public_root(&app, request.headers());
     let method = request.method().as_str().to_owned();
     let query: Vec<(String, String)> = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
         .map(|(name, value)| (name.into_owned(), value.into_owned()))
         .collect();
     let explained = gateway::wants_explanation(&query)?;
-    let headers = request.headers().clone();
     // Where it leads nowhere, the call says why.
     let resolved = app.gateway.resolve(&instance, hub.as_deref(), &method, &path).ok();
+    let bodiless = resolved.as_ref().is_some_and(|resolved| matches!(resolved.operation.request, RequestKind::None));
+    // A body is read by its headers.
+    let headers = if bodiless { std::mem::take(request.headers_mut()) } else { request.headers().clone() };
     let (body, deadline) = match resolved.as_ref().map(|resolved| &resolved.operation.request) {
         // To explain an upload its file is not read.
         Some(RequestKind::Upload { part }) if !explained => {
@@ -101,7 +124,7 @@ async fn call_hub(
         Some(RequestKind::None | RequestKind::Upload { .. }) | None => (CallBody::Json(Value::Null), deadline),
     };
     let instance_id = instance.id;
-    let head = Head { instance, hub, method, path, query, headers, root, deadline };
+    let head = Head { instance, hub, method, path, query, headers, base: BASE, deadline };
     match Box::pin(app.gateway.call(Call { head, body, resolved })).await {
         Ok(answer) => Ok(respond(answer)),
         Err(error) => {
@@ -129,14 +152,7 @@ fn segments(path: &str) -> Result<Vec<String>> {
 
 /// The root of our own links: as configured, or as the caller addressed us.
 pub(super) fn public_root(app: &App, headers: &HeaderMap) -> String {
-    let root = match &app.config.server.public_url {
-        Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-        None => {
-            let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-            format!("http://{host}")
-        }
-    };
-    format!("{root}{BASE}")
+    app.gateway.public_root(headers.get(header::HOST)) + BASE
 }
 
 async fn read_json(request: Request, app: &App) -> Result<Value> {
@@ -219,4 +235,19 @@ fn respond(answer: Answer) -> Response {
     *response.status_mut() = answer.status;
     *response.headers_mut() = headers;
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_catalogs_paths_are_no_calls() {
+        let calls =
+            ["/hubs/crm/contacts", "/hubs/crm/contacts/7", "/hubs/crm/elements/7", "/hubs/documents/folders/contents"];
+        assert!(calls.iter().all(|path| is_call(&format!("{BASE}{path}"))));
+        let others = ["/hubs", "/hubs/keys", "/hubs/crm", "/hubs/crm/elements", "/contacts", "/elements/1/hubs/a/b"];
+        assert!(!others.iter().any(|path| is_call(&format!("{BASE}{path}"))));
+        assert!(!is_call("/hubs/crm/contacts"));
+    }
 }

@@ -6,12 +6,13 @@
 mod crowd;
 mod link;
 mod tls;
+mod workers;
 
 use std::{io, sync::Arc, time::Duration};
 
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::{
         conn::auto,
         graceful::{GracefulShutdown, Watcher},
@@ -20,14 +21,18 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
+    runtime::Handle,
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-pub(super) use self::link::{Awaited, Calls};
 pub use self::tls::Tls;
 use self::{
     crowd::Crowd,
     link::{Limits, Link},
+};
+pub(super) use self::{
+    link::{Awaited, Calls},
+    workers::Workers,
 };
 use super::Front;
 use crate::{config::Server, telemetry::metric};
@@ -46,8 +51,20 @@ pub async fn serve(
     tls: Option<Tls>,
     stop: CancellationToken,
 ) -> bool {
+    serve_by(Workers::none(), listener, front, settings, tls, stop).await
+}
+
+/// As [`serve`], with connections that are accepted here and served by `workers`.
+pub(super) async fn serve_by(
+    workers: Workers,
+    listener: TcpListener,
+    front: Front,
+    settings: &Server,
+    tls: Option<Tls>,
+    stop: CancellationToken,
+) -> bool {
     let front = Arc::new(front);
-    let builder = Arc::new(builder());
+    let builder = Arc::new(builder(workers.clone()));
     let graceful = GracefulShutdown::new();
     let limits = Limits { header: settings.header_timeout(), idle: settings.idle_timeout() };
     let (open, in_flight) = (metrics::gauge!(metric::CONNECTIONS), metrics::gauge!(metric::HTTP_IN_FLIGHT));
@@ -61,7 +78,16 @@ pub async fn serve(
             (Arc::clone(&front), Arc::clone(&builder), open.clone(), graceful.watcher());
         let acceptor = tls.as_ref().map(Tls::acceptor);
         let stop = stop.clone();
-        tokio::spawn(async move {
+        let (runtime, seat) = workers.seat();
+        let stream = match moved(stream, &runtime) {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::debug!("a connection was lost on its way to a worker: {error}");
+                continue;
+            }
+        };
+        runtime.spawn(async move {
+            let _seat = seat;
             open.increment(1.0);
             // Large, and moved into what may end it early.
             let served = Box::pin(async {
@@ -91,20 +117,22 @@ pub async fn serve(
     tokio::time::timeout(settings.drain(), graceful.shutdown()).await.is_ok()
 }
 
+/// `stream`, with `runtime` to be told when there is something to read.
+fn moved(stream: TcpStream, runtime: &Handle) -> io::Result<TcpStream> {
+    let _there = runtime.enter();
+    TcpStream::from_std(stream.into_std()?)
+}
+
 /// Serves one connection to its end.
-async fn attend<S>(
-    builder: &auto::Builder<TokioExecutor>,
-    watcher: Watcher,
-    link: Link<S>,
-    calls: Calls,
-    front: Arc<Front>,
-) where
+async fn attend<S>(builder: &auto::Builder<Workers>, watcher: Watcher, link: Link<S>, calls: Calls, front: Arc<Front>)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let guard = calls.begin(request.version());
         let (front, calls) = (Arc::clone(&front), calls.clone());
-        async move { Ok::<_, std::convert::Infallible>(front.answer(request, calls, Box::new(guard)).await) }
+        // The connection keeps room for what is made here, also between calls.
+        Box::pin(async move { Ok::<_, std::convert::Infallible>(front.answer(request, calls, Box::new(guard)).await) })
     });
     let connection = builder.serve_connection(TokioIo::new(link), service).into_owned();
     if let Err(error) = watcher.watch(connection).await {
@@ -112,8 +140,8 @@ async fn attend<S>(
     }
 }
 
-fn builder() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn builder(workers: Workers) -> auto::Builder<Workers> {
+    let mut builder = auto::Builder::new(workers);
     // The deadlines of HTTP/1 are the link's.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(64 * 1024);
     builder

@@ -9,8 +9,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Front, operations_router, router,
-    server::{Tls, serve},
+    Front, operations_router,
+    server::{Tls, Workers, serve, serve_by},
 };
 use crate::{
     app::App,
@@ -38,12 +38,21 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Binds the configured listeners and begins to serve.
+    /// Binds the configured listeners and begins to serve, in the runtime of whoever awaits it.
     ///
     /// # Errors
     /// When an address cannot be bound, or the TLS certificate cannot be used.
-    #[expect(clippy::unused_async, reason = "what it starts lives in the runtime of whoever awaits it")]
     pub async fn start(app: App) -> Result<Self> {
+        Self::start_with(app, 0).await
+    }
+
+    /// As [`start`](Self::start), with so many threads of their own that serve the connections of the API.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start), and when the machine gives no thread.
+    #[expect(clippy::unused_async, reason = "what it starts lives in the runtime of whoever awaits it")]
+    pub async fn start_with(app: App, workers: usize) -> Result<Self> {
+        let workers = Workers::start(workers).map_err(Error::internal)?;
         let recorder = telemetry::metrics_recorder().map_err(Error::internal)?;
         let server = app.config.server.clone();
         let tls = Tls::load(&server)?;
@@ -58,13 +67,13 @@ impl Serving {
             let (settings, stop) = (server.clone(), stop_operations.clone());
             operations = Some(tokio::spawn(async move { serve(listener, front, &settings, None, stop).await }));
         }
-        let front = Front::new(app.clone(), router(app.clone()), true);
+        let front = Front::of_api(app.clone());
         let stop = app.shutdown.clone();
         if let Some(tls) = tls.clone() {
             app.tracker.spawn(tls.follow(app.shutdown.clone()));
         }
         let accepting = tls.clone();
-        let api = tokio::spawn(async move { serve(listener, front, &server, accepting, stop).await });
+        let api = tokio::spawn(async move { serve_by(workers, listener, front, &server, accepting, stop).await });
         let upkeep = tokio::spawn(async move {
             let mut due = tokio::time::interval(telemetry::UPKEEP_INTERVAL);
             loop {

@@ -1,4 +1,9 @@
-//! How many calls an instance and an account may make: counted in this process, told in `RateLimit` headers.
+//! How many calls an instance and an account may make, told in `RateLimit` headers.
+//!
+//! Each process counts for itself. With Redis all of them count together, and a process goes by its own count while Redis
+//! does not answer; so it keeps its own in any case.
+
+mod shared;
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -10,9 +15,12 @@ use governor::{
 };
 use moka::sync::Cache;
 
+use self::shared::Shared;
 use crate::{
+    cache::Link,
     config::Limits,
     error::{Error, Kind},
+    store::seal::Sealer,
 };
 
 /// Whose budgets are kept; the least used are forgotten, and begin with a full one.
@@ -26,7 +34,17 @@ type Limiter = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformati
 pub struct Rates {
     instances: Option<Rate>,
     accounts: Option<Rate>,
+    shared: Option<Shared>,
     clock: DefaultClock,
+}
+
+/// One budget that a call counts against.
+#[derive(Debug, Clone, Copy)]
+struct Budget {
+    name: &'static str,
+    /// Whose it is.
+    key: i64,
+    per_minute: NonZeroU32,
 }
 
 #[derive(Debug)]
@@ -60,8 +78,8 @@ pub struct Exceeded {
 }
 
 impl Rates {
-    /// The limits as configured.
-    pub fn new(limits: &Limits) -> Self {
+    /// The limits as configured, counted together with all nodes that have the same Redis, if there is one.
+    pub fn new(limits: &Limits, redis: Option<(Arc<Link>, Sealer)>) -> Self {
         let rate = |name, per_minute: Option<NonZeroU32>| {
             per_minute.map(|per_minute| Rate {
                 name,
@@ -72,6 +90,7 @@ impl Rates {
         Self {
             instances: rate("instance", limits.instance_per_minute),
             accounts: rate("account", limits.account_per_minute),
+            shared: redis.map(|(link, sealer)| Shared::new(link, sealer)),
             clock: DefaultClock::default(),
         }
     }
@@ -85,21 +104,38 @@ impl Rates {
     ///
     /// # Errors
     /// [`Exceeded`] with [`Kind::TooManyRequests`], which says when to come again.
-    pub fn take(&self, instance: Option<i64>, account: Option<i64>) -> Result<Vec<Allowance>, Box<Exceeded>> {
-        let mut left = Vec::with_capacity(2);
-        for (rate, key) in [(&self.instances, instance), (&self.accounts, account)] {
-            if let (Some(rate), Some(key)) = (rate, key) {
-                left.push(rate.take(key, &self.clock)?);
-            }
-        }
-        Ok(left)
+    pub async fn take(&self, instance: Option<i64>, account: Option<i64>) -> Result<Vec<Allowance>, Box<Exceeded>> {
+        let limits = [(&self.instances, instance), (&self.accounts, account)];
+        let limits = limits.into_iter().filter_map(|(rate, key)| rate.as_ref().zip(key));
+        let budgets: Vec<(&Rate, Budget)> = limits.map(|(rate, key)| (rate, rate.budget(key))).collect();
+        let here = self.take_here(&budgets);
+        let Some(shared) = self.shared.as_ref().filter(|_| !budgets.is_empty()) else { return here };
+        let budgets: Vec<Budget> = budgets.into_iter().map(|(_, budget)| budget).collect();
+        shared.take(&budgets).await.unwrap_or(here)
+    }
+
+    fn take_here(&self, budgets: &[(&Rate, Budget)]) -> Result<Vec<Allowance>, Box<Exceeded>> {
+        budgets.iter().map(|(rate, budget)| rate.take(budget, &self.clock)).collect()
     }
 }
 
+/// What is told when a budget is used up, and there is so long to wait.
+fn exceeded(budget: &Budget, wait: Duration) -> Exceeded {
+    let quota = budget.per_minute.get();
+    let text = format!("This {} has made {quota} calls in a minute; that is its limit", budget.name);
+    let reset_s = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let error = Error::new(Kind::TooManyRequests, text).with_retry_after(wait);
+    Exceeded { allowance: Allowance { name: budget.name, quota, remaining: 0, reset_s }, error }
+}
+
 impl Rate {
-    fn take(&self, key: i64, clock: &DefaultClock) -> Result<Allowance, Box<Exceeded>> {
+    const fn budget(&self, key: i64) -> Budget {
+        Budget { name: self.name, key, per_minute: self.per_minute }
+    }
+
+    fn take(&self, budget: &Budget, clock: &DefaultClock) -> Result<Allowance, Box<Exceeded>> {
         let quota = self.per_minute.get();
-        let limiter = self.known.get_with(key, || {
+        let limiter = self.known.get_with(budget.key, || {
             let limiter = RateLimiter::direct(Quota::per_minute(self.per_minute));
             Arc::new(limiter.with_middleware::<StateInformationMiddleware>())
         });
@@ -110,16 +146,7 @@ impl Rate {
                 let reset_s = (used * WINDOW.as_secs()).div_ceil(u64::from(quota));
                 Ok(Allowance { name: self.name, quota, remaining, reset_s })
             }
-            Err(until) => {
-                let wait = until.wait_time_from(clock.now());
-                let reset_s = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-                let text = format!("This {} has made {quota} calls in a minute; that is its limit", self.name);
-                let error = Error::new(Kind::TooManyRequests, text).with_retry_after(wait);
-                Err(Box::new(Exceeded {
-                    allowance: Allowance { name: self.name, quota, remaining: 0, reset_s },
-                    error,
-                }))
-            }
+            Err(until) => Err(Box::new(exceeded(budget, until.wait_time_from(clock.now())))),
         }
     }
 }
@@ -128,32 +155,32 @@ impl Rate {
 mod tests {
     use super::*;
 
-    #[test]
-    fn each_has_its_own_budget() {
+    #[tokio::test]
+    async fn each_has_its_own_budget() {
         let limits = Limits {
             instance_per_minute: NonZeroU32::new(2),
             account_per_minute: NonZeroU32::new(3),
             ..Limits::default()
         };
-        let rates = Rates::new(&limits);
-        let remaining = |instance, account| {
-            let left = rates.take(instance, account).map_err(|exceeded| exceeded.allowance.name)?;
+        let rates = Rates::new(&limits, None);
+        let remaining = async |instance, account| {
+            let left = rates.take(instance, account).await.map_err(|exceeded| exceeded.allowance.name)?;
             Ok::<_, &str>(left.iter().map(|allowance| allowance.remaining).collect::<Vec<_>>())
         };
-        assert_eq!(remaining(Some(1), Some(9)), Ok(vec![1, 2]));
-        assert_eq!(remaining(Some(1), Some(9)), Ok(vec![0, 1]));
-        assert_eq!(remaining(Some(1), Some(9)), Err("instance"));
-        assert_eq!(remaining(Some(2), Some(9)), Ok(vec![1, 0]));
-        assert_eq!(remaining(Some(2), Some(9)), Err("account"));
-        assert_eq!(remaining(Some(3), Some(8)), Ok(vec![1, 2]));
-        let refused = rates.take(Some(1), None).unwrap_err();
+        assert_eq!(remaining(Some(1), Some(9)).await, Ok(vec![1, 2]));
+        assert_eq!(remaining(Some(1), Some(9)).await, Ok(vec![0, 1]));
+        assert_eq!(remaining(Some(1), Some(9)).await, Err("instance"));
+        assert_eq!(remaining(Some(2), Some(9)).await, Ok(vec![1, 0]));
+        assert_eq!(remaining(Some(2), Some(9)).await, Err("account"));
+        assert_eq!(remaining(Some(3), Some(8)).await, Ok(vec![1, 2]));
+        let refused = rates.take(Some(1), None).await.unwrap_err();
         assert!(refused.error.retry_after().is_some_and(|wait| wait <= Duration::from_secs(30)), "{refused:?}");
     }
 
-    #[test]
-    fn without_a_limit_nothing_is_counted() {
-        let rates = Rates::new(&Limits::default());
+    #[tokio::test]
+    async fn without_a_limit_nothing_is_counted() {
+        let rates = Rates::new(&Limits::default(), None);
         assert!(!rates.any());
-        assert_eq!(rates.take(Some(1), Some(1)).unwrap(), []);
+        assert_eq!(rates.take(Some(1), Some(1)).await.unwrap(), []);
     }
 }

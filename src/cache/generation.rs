@@ -1,50 +1,58 @@
 //! Generations: what makes entries unreachable without looking for them.
+//!
+//! A table of counters of a fixed size. An instance, and each resource of one, has its counter by its hash; several may
+//! share one, and then a write to one of them costs the others a provider call, never more than that.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    iter,
+    sync::atomic::{AtomicU64, Ordering},
 };
-
-use moka::{policy::EvictionPolicy, sync::Cache};
 
 use super::key::CacheKey;
 
 /// The generation of an instance as a whole and of one resource of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Generation {
+    all: u64,
     instance: u64,
     resource: u64,
 }
 
-/// The current generations. All numbers come from one counter, so one that was forgotten is never handed out again.
+/// The current generations. Counters only ever grow, so a generation that is over never comes back.
 pub(super) struct Generations {
-    numbers: Cache<(i64, Option<Arc<str>>), u64>,
-    last: AtomicU64,
+    counters: Box<[AtomicU64]>,
+    all: AtomicU64,
+    // Keyed, so that nobody can choose names that share a counter with another's.
+    hasher: RandomState,
 }
 
 impl Generations {
-    pub(super) fn new(capacity: u64) -> Self {
-        // Least recently used, not least often: a newcomer must get its place, or it would have no generation to keep.
-        let numbers = Cache::builder().max_capacity(capacity).eviction_policy(EvictionPolicy::lru()).build();
-        Self { numbers, last: AtomicU64::new(0) }
+    /// A table of `counters` counters, and at least one.
+    pub(super) fn new(counters: usize) -> Self {
+        let counters = iter::repeat_with(AtomicU64::default).take(counters.max(1)).collect();
+        Self { counters, all: AtomicU64::default(), hasher: RandomState::new() }
     }
 
-    fn next(&self) -> u64 {
-        self.last.fetch_add(1, Ordering::SeqCst)
+    fn counter(&self, instance: i64, resource: Option<&str>) -> &AtomicU64 {
+        let hash = self.hasher.hash_one((instance, resource));
+        let place = usize::try_from(hash % self.counters.len() as u64).unwrap_or_default();
+        // There is always such a place; the one for everything would do, too.
+        self.counters.get(place).unwrap_or(&self.all)
     }
 
     pub(super) fn current(&self, key: &CacheKey) -> Generation {
-        let of = |resource| self.numbers.get_with((key.instance(), resource), || self.next());
-        Generation { instance: of(None), resource: of(Some(Arc::clone(key.resource()))) }
+        let of = |resource| self.counter(key.instance(), resource).load(Ordering::SeqCst);
+        Generation { all: self.all.load(Ordering::SeqCst), instance: of(None), resource: of(Some(key.resource())) }
     }
 
     /// Begins a new generation of one resource, or of the instance as a whole.
     pub(super) fn renew(&self, instance: i64, resource: Option<&str>) {
-        self.numbers.insert((instance, resource.map(Arc::from)), self.next());
+        self.counter(instance, resource).fetch_add(1, Ordering::SeqCst);
     }
 
     /// Begins new generations of everything.
     pub(super) fn renew_all(&self) {
-        self.numbers.invalidate_all();
+        self.all.fetch_add(1, Ordering::SeqCst);
     }
 }

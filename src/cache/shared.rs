@@ -5,45 +5,23 @@
 //! names the generation, which comes from the store. So it may lose anything, or be gone; then it is left alone for a
 //! while, and answers come from the provider.
 
-use std::{
-    fmt,
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrono::DateTime;
-use redis::{
-    Client, RedisResult,
-    aio::{ConnectionManager, ConnectionManagerConfig},
-};
-use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, timeout};
 
 use super::{
     entry::{Answer, Entry},
     key::CacheKey,
+    link::Link,
 };
-use crate::{
-    error::{Error, Kind, Result},
-    store::seal::Sealer,
-    telemetry::metric,
-};
-
-/// How long one question to Redis may take.
-const PATIENCE: Duration = Duration::from_millis(100);
-const CONNECT: Duration = Duration::from_secs(1);
-/// How long Redis is left alone after it failed.
-const PAUSE: Duration = Duration::from_secs(1);
+use crate::{store::seal::Sealer, telemetry::metric};
 
 /// The answers in Redis.
 pub struct SharedAnswers {
-    connection: ConnectionManager,
+    link: Arc<Link>,
     sealer: Sealer,
-    start: Instant,
-    /// Milliseconds after `start` before which Redis is left alone.
-    closed_until: AtomicU64,
 }
 
 impl fmt::Debug for SharedAnswers {
@@ -62,20 +40,9 @@ struct Head {
 }
 
 impl SharedAnswers {
-    /// Answers in the Redis at `url`; connects when it is first needed, within a runtime.
-    ///
-    /// # Errors
-    /// When the URL cannot be used.
-    pub fn new(url: &SecretString, sealer: Sealer) -> Result<Self> {
-        let refused = |error| Error::new(Kind::Internal, "cache.redis_url cannot be used").with_source(error);
-        let client = Client::open(url.expose_secret()).map_err(refused)?;
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(Some(PATIENCE))
-            .set_number_of_retries(1)
-            .set_max_delay(PAUSE);
-        let connection = ConnectionManager::new_lazy_with_config(client, config).map_err(refused)?;
-        Ok(Self { connection, sealer, start: Instant::now(), closed_until: AtomicU64::new(0) })
+    /// Answers in the Redis behind `link`.
+    pub fn new(link: Arc<Link>, sealer: Sealer) -> Self {
+        Self { link, sealer }
     }
 
     /// The answer to a question, with the time it has left.
@@ -105,22 +72,7 @@ impl SharedAnswers {
 
     /// The answer of Redis, if it gives one in time.
     async fn ask<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> Option<T> {
-        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if now < self.closed_until.load(Ordering::Relaxed) {
-            count("skipped");
-            return None;
-        }
-        let mut connection = self.connection.clone();
-        let answered: RedisResult<T> = match timeout(PATIENCE, command.query_async(&mut connection)).await {
-            Ok(Ok(value)) => return Some(value),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(redis::RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut))),
-        };
-        let pause = u64::try_from(PAUSE.as_millis()).unwrap_or_default();
-        self.closed_until.store(now.saturating_add(pause), Ordering::Relaxed);
-        count("failed");
-        tracing::warn!(error = ?answered.err().map(|error| error.kind()), "the shared cache is left alone for a while");
-        None
+        self.link.ask(command).await.map_err(|silence| count(silence.name())).ok()
     }
 }
 

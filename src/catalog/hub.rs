@@ -229,7 +229,7 @@ pub struct HubOperation {
 impl HubOperation {
     /// `resource.name`, the operation's name in mapping files, keys and metrics.
     pub fn id(&self) -> String {
-        format!("{}.{}", self.resource, self.name)
+        [self.resource.as_str(), ".", self.name.as_str()].concat()
     }
 
     /// All its paths, each with the parent it is below, if it is.

@@ -186,13 +186,15 @@ pub(super) fn check_outlives(node: &Node<'_>, key: &str, call: &Call) {
         Root::Destination,
         Root::File,
         Root::Steps,
+        Root::Lookup,
+        Root::Unique,
         Root::Now,
     ];
     call.visit(&mut |reference| {
         if !roots.contains(&reference.root) {
             node.problem_hint(
                 format!("`{key}` refers to what is gone once the caller has hung up"),
-                "use config, secret, session, target, destination, file, steps, now",
+                "use config, secret, session, target, destination, file, steps, lookup, unique, now",
             );
         }
     });

@@ -87,7 +87,7 @@ async fn serve(mut config: Config, json: bool) -> Result<ExitCode, Failure> {
     config.egress.allow.push("127.0.0.1".to_owned());
     let mut signals = Signals::new()?;
     let app = App::build(config, Arc::new(SystemClock)).await?;
-    let serving = Serving::start(app.clone()).await?;
+    let serving = Serving::start_with(app.clone(), app.config.server.workers()).await?;
     let (user_secret, organization_secret) = account(&app).await?;
     let mut address = serving.address;
     if address.ip().is_unspecified() {

@@ -5,7 +5,7 @@ use std::{io, process::ExitCode, sync::Arc};
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Failure, load, runtime};
+use super::{Failure, load};
 use crate::{
     api::Serving,
     app::App,
@@ -46,11 +46,12 @@ pub(super) fn run(arguments: &Arguments, sources: Sources) -> Result<ExitCode, F
         .with_flag("--mappings", "catalog", "path", arguments.mappings.clone());
     let config = load(&sources)?;
     start_logs(&config.log, Output::Stdout)?;
-    let runtime = runtime()?;
+    // It accepts connections and looks after things; calls are served by workers of their own.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let outcome = runtime.block_on(async {
         let app = App::build(config, Arc::new(SystemClock)).await?;
         let mut signals = Signals::new()?;
-        let serving = Serving::start(app.clone()).await?;
+        let serving = Serving::start_with(app.clone(), app.config.server.workers()).await?;
         tracing::info!(address = %serving.address, metrics = ?serving.metrics_address, "listening");
         attend(&mut signals, app, serving).await
     });

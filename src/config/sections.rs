@@ -4,14 +4,18 @@ use std::{
     collections::BTreeMap,
     fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    num::NonZeroU32,
+    num::{NonZero, NonZeroU32},
     path::PathBuf,
+    thread,
     time::Duration,
 };
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, de};
 use url::Url;
+
+/// More threads than any machine has processors would only be a slip of the hand.
+const MOST_WORKERS: usize = 1024;
 
 /// `[server]`: the API's listener and its limits.
 #[derive(Debug, Clone, Deserialize)]
@@ -31,6 +35,8 @@ pub struct Server {
     pub request_timeout_s: u64,
     /// Seconds in which a request's head must have arrived. Default 10.
     pub header_timeout_s: u64,
+    /// Seconds of waiting in which a request's body must bring a further 8 KiB, or its end. Default 12.
+    pub body_timeout_s: u64,
     /// Seconds a connection may be silent: between requests, or while it does not take our answer. Default 75.
     pub idle_timeout_s: u64,
     /// Seconds that calls in flight are given at shutdown. Default 30.
@@ -40,6 +46,8 @@ pub struct Server {
     pub max_connections: usize,
     /// The most calls being answered at a time; further ones get 503 with `Retry-After` at once. Default 4000.
     pub max_in_flight: usize,
+    /// Threads that serve connections, each of them with what it serves to itself. Default: one for each processor.
+    pub workers: Option<NonZeroU32>,
     /// A PEM file with the certificate and its chain: the API is served by TLS. Read anew when it changes and on SIGHUP.
     /// Needs `tls_key_file`. Default: none, plain HTTP.
     pub tls_cert_file: Option<PathBuf>,
@@ -59,10 +67,12 @@ impl Default for Server {
             upload_limit_bytes: None,
             request_timeout_s: 60,
             header_timeout_s: 10,
+            body_timeout_s: 12,
             idle_timeout_s: 75,
             drain_s: 30,
             max_connections: 10_000,
             max_in_flight: 4_000,
+            workers: None,
             tls_cert_file: None,
             tls_key_file: None,
             allowed_origins: vec!["*".to_owned()],
@@ -81,9 +91,21 @@ impl Server {
         Duration::from_secs(self.header_timeout_s)
     }
 
+    /// In which a request's body must bring something worth waiting for.
+    pub const fn body_timeout(&self) -> Duration {
+        Duration::from_secs(self.body_timeout_s)
+    }
+
     /// How long a connection may be silent.
     pub const fn idle_timeout(&self) -> Duration {
         Duration::from_secs(self.idle_timeout_s)
+    }
+
+    /// Threads that serve connections.
+    pub fn workers(&self) -> usize {
+        let given = self.workers.map(|count| usize::try_from(count.get()).unwrap_or(MOST_WORKERS));
+        let workers = given.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get));
+        workers.min(MOST_WORKERS)
     }
 
     /// What calls in flight are given at shutdown.
@@ -135,11 +157,23 @@ impl Default for Log {
     }
 }
 
+/// What an acknowledged write to the embedded store survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Synchronous {
+    /// Everything, also that the power fails.
+    #[default]
+    Full,
+    /// The end of the process; when the power fails, the latest writes are lost.
+    Normal,
+}
+
 /// `[store]`: where state is kept.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Store {
-    /// The data directory, made on first start. Default `hubgate-data`.
+    /// The data directory, made on first start; with `database_url` it holds only the journal of refreshed grants that the
+    /// database could not take. Default `hubgate-data`.
     pub data_dir: PathBuf,
     /// The file with the master key, made (mode 0600) on first start. Default: `master.key` in the data directory; with
     /// `database_url` it must be named, and be the same on all nodes.
@@ -150,11 +184,20 @@ pub struct Store {
     pub database_url: Option<SecretString>,
     /// The most connections of this node to PostgreSQL. Default 10.
     pub max_connections: u32,
+    /// `full`: a write to the embedded store is on the disk before it is acknowledged. `normal`: that is left to the
+    /// system, which is faster and loses the latest writes, also refreshed grants, when the power fails. Default `full`.
+    pub synchronous: Synchronous,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { data_dir: PathBuf::from("hubgate-data"), master_key_file: None, database_url: None, max_connections: 10 }
+        Self {
+            data_dir: PathBuf::from("hubgate-data"),
+            master_key_file: None,
+            database_url: None,
+            max_connections: 10,
+            synchronous: Synchronous::Full,
+        }
     }
 }
 
@@ -193,7 +236,8 @@ pub struct Cache {
     pub max_bytes: u64,
     /// The largest body that is kept, in bytes. Default 1 MiB.
     pub max_entry_bytes: usize,
-    /// A Redis (`redis://:password@host:6379/0`, `rediss://` with TLS) in which nodes share answers, sealed. Default: none.
+    /// A Redis (`redis://:password@host:6379/0`, `rediss://` with TLS) in which nodes share answers, sealed,
+    /// and count rates together. Default: none.
     #[serde(deserialize_with = "redis_url")]
     pub redis_url: Option<SecretString>,
 }
@@ -212,9 +256,10 @@ pub struct Limits {
     pub instance_concurrency: usize,
     /// Calls of all instances that are on their way to one provider host at a time. Default 1000.
     pub origin_concurrency: usize,
-    /// Calls that one instance may make in a minute, at this node. Default: no limit.
+    /// Calls that one instance may make in a minute, at this node or, with `cache.redis_url`, at all nodes with the same Redis.
+    /// Default: no limit.
     pub instance_per_minute: Option<NonZeroU32>,
-    /// Calls that one account may make in a minute, its instances' together, at this node. Default: no limit.
+    /// Calls that one account may make in a minute, its instances' together, counted likewise. Default: no limit.
     pub account_per_minute: Option<NonZeroU32>,
     /// The largest JSON answer that is read from a provider, in bytes (files stream and have no limit). Default 16 MiB.
     pub max_response_bytes: usize,

@@ -3,14 +3,14 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::{
     Gateway,
-    call::{Answer, AnswerBody, Call, Head, Resolved, put},
+    call::{Answer, AnswerBody, Call, Head, Resolved},
     connect::Probe,
 };
 use crate::{
@@ -22,6 +22,9 @@ use crate::{
     provider::{Connection, Engine},
     store::Store,
 };
+
+/// RFC 9211.
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// Proves credentials, and forgets what is remembered of an instance when it changes.
 #[derive(Clone)]
@@ -98,16 +101,15 @@ impl Gateway {
         call: Call,
         resolved: &Resolved,
         operation: Arc<Operation>,
-        connection: Arc<Connection>,
     ) -> Result<Answer> {
         let instance = &call.head.instance;
         // What the gateway itself makes (links that end) is made anew each time.
         let lasting = operation.model.as_ref().is_none_or(|model| !model.fields.iter().any(|field| field.computed));
         if !instance.caching_enabled || instance.cache_ttl_s == 0 || !lasting {
-            return Box::pin(self.carry_out(call, resolved, operation, connection)).await;
+            return Box::pin(self.carry_out(call, resolved, operation)).await;
         }
         let Some(key) = self.agreed_key(&call.head, resolved, &operation).await? else {
-            return Box::pin(self.carry_out(call, resolved, operation, connection)).await;
+            return Box::pin(self.carry_out(call, resolved, operation)).await;
         };
         let wishes = Directives::parse(
             texts(&call.head.headers, &header::CACHE_CONTROL).chain(texts(&call.head.headers, &header::PRAGMA)),
@@ -125,18 +127,18 @@ impl Gateway {
                     stale_if_error: stale_if_error(&instance.configuration).unwrap_or_default(),
                 };
                 let (this, resolved) = (self.clone(), resolved.clone());
-                let compute = move || async move {
-                    kept(Box::pin(this.carry_out(call, &resolved, operation, connection)).await?)
-                };
+                let compute = move || async move { kept(Box::pin(this.carry_out(call, &resolved, operation)).await?) };
                 self.cache.get_or_compute(key, policy, compute).await?
             }
         };
         metrics::counter!(crate::telemetry::metric::CACHE_REQUESTS, "outcome" => found.outcome.word()).increment(1);
         let now = self.clock.now();
         let mut headers = found.entry.ready_headers();
-        put(&mut headers, "cache-status", &found.cache_status(now));
+        if let Ok(status) = HeaderValue::try_from(found.cache_status(now)) {
+            headers.insert(CACHE_STATUS, status);
+        }
         if let Some(age) = found.age_s(now) {
-            put(&mut headers, "age", &age.to_string());
+            headers.insert(header::AGE, HeaderValue::from(age));
         }
         if known.iter().any(|known| cache::if_none_match(known, &found.entry.etag)) {
             return Ok(Answer { status: StatusCode::NOT_MODIFIED, headers, body: AnswerBody::Empty });
@@ -176,12 +178,11 @@ impl Gateway {
         call: Call,
         resolved: &Resolved,
         operation: Arc<Operation>,
-        connection: Arc<Connection>,
     ) -> Result<Answer> {
         let resource = touched(resolved, &operation);
         let _announced = self.announce(&call.head, &resource).await?;
         let _writing = self.cache.writing(call.head.instance.id, [resource]);
-        Box::pin(self.carry_out(call, resolved, operation, connection)).await
+        Box::pin(self.carry_out(call, resolved, operation)).await
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
@@ -12,10 +12,12 @@ use crate::{
     catalog::{Element, Found, Hub, HubOperation, Operation, hub::AnswerKind, routes::PARENT},
     error::{Error, Kind, Result},
     mapping::media,
-    provider::{Connection, Outcome, PageFacts, Upload},
+    provider::{Outcome, PageFacts, Upload},
     store::InstanceRecord,
     upstream::ByteStream,
 };
+
+const INSTANCE_ID: HeaderName = HeaderName::from_static("elements-element-instance-id");
 
 /// A hub call as it came in, free of any HTTP framework.
 #[derive(Debug)]
@@ -32,8 +34,8 @@ pub struct Head {
     pub query: Vec<(String, String)>,
     /// The request's headers.
     pub headers: HeaderMap,
-    /// The public root of this gateway, for links.
-    pub root: String,
+    /// The path below which this API is served, for links.
+    pub base: &'static str,
     /// The end of all work on it.
     pub deadline: Instant,
 }
@@ -130,10 +132,7 @@ impl Gateway {
                 let names = if operation.native { native_names(&element, names) } else { names };
                 Ok(Resolved { element, hub, operation, names })
             }
-            Found::OtherMethods(methods) => Err(Error::new(
-                Kind::MethodNotAllowed,
-                format!("`/{}` takes {}, not {method}", path.join("/"), methods.join(", ")),
-            )),
+            Found::OtherMethods(methods) => Err(Error::wrong_method(&format!("/{}", path.join("/")), method, &methods)),
             Found::Nothing => Err(Error::not_found(format!("The hub `{key}` has no resource `/{}`", path.join("/")))),
         }
     }
@@ -153,21 +152,19 @@ impl Gateway {
             None => self.resolve(&call.head.instance, call.head.hub.as_deref(), &call.head.method, &call.head.path)?,
         };
         let operation = supported(&resolved)?;
-        let connection = self.connector.connection(&resolved.element, &call.head.instance)?;
         let instance_id = call.head.instance.id;
         if explain {
+            let connection = self.connector.connection(&resolved.element, &call.head.instance)?;
             let mut answer = self.explain(call, &resolved, operation, &connection)?;
-            put(&mut answer.headers, "elements-element-instance-id", &instance_id.to_string());
+            answer.headers.insert(INSTANCE_ID, HeaderValue::from(instance_id));
             return Ok(answer);
         }
         let mut answer = match &resolved.operation.answer {
-            AnswerKind::File => Box::pin(self.carry_out(call, &resolved, operation, connection)).await?,
-            _ if resolved.operation.is_read() => {
-                self.read_through_cache(call, &resolved, operation, connection).await?
-            }
-            _ => self.write_past_cache(call, &resolved, operation, connection).await?,
+            AnswerKind::File => Box::pin(self.carry_out(call, &resolved, operation)).await?,
+            _ if resolved.operation.is_read() => self.read_through_cache(call, &resolved, operation).await?,
+            _ => self.write_past_cache(call, &resolved, operation).await?,
         };
-        put(&mut answer.headers, "elements-element-instance-id", &instance_id.to_string());
+        answer.headers.insert(INSTANCE_ID, HeaderValue::from(instance_id));
         self.put_budgets(instance_id, &mut answer.headers);
         Ok(answer)
     }
@@ -181,15 +178,21 @@ impl Gateway {
         }
     }
 
+    /// The URL under which callers reach this gateway, without a path.
+    ///
+    /// `host` is what the request says of it, for where the configuration says nothing.
+    pub fn public_root(&self, host: Option<&HeaderValue>) -> String {
+        match &self.config.server.public_url {
+            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+            None => format!("http://{}", host.and_then(|host| host.to_str().ok()).unwrap_or("localhost")),
+        }
+    }
+
     /// Carries the call out at the provider.
-    pub(super) async fn carry_out(
-        &self,
-        call: Call,
-        resolved: &Resolved,
-        operation: Arc<Operation>,
-        connection: Arc<Connection>,
-    ) -> Result<Answer> {
-        let (instance, root) = (Arc::clone(&call.head.instance), call.head.root.clone());
+    pub(super) async fn carry_out(&self, call: Call, resolved: &Resolved, operation: Arc<Operation>) -> Result<Answer> {
+        let instance = Arc::clone(&call.head.instance);
+        let connection = self.connector.connection(&resolved.element, &instance)?;
+        let (host, base) = (call.head.headers.get(header::HOST).cloned(), call.head.base);
         let mut prepared = invoke::prepare(self.store.sealer(), call, resolved, operation)?;
         let pages = page::Pages::new(self.store.sealer(), instance.id, &mut prepared);
         let size = prepared.invocation.page.size;
@@ -208,6 +211,7 @@ impl Gateway {
             Outcome::Record(mut record) => {
                 put_remark(&mut headers, prepared.remark.as_deref());
                 if let Some(wanted) = linked {
+                    let root = self.public_root(host.as_ref()) + base;
                     self.add_links(&instance, &root, wanted, &mut record);
                 }
                 let record = prepared.view.apply(record);

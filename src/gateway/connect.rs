@@ -16,6 +16,7 @@ mod connector;
 mod credentials;
 pub mod draft;
 mod egress;
+mod keeper;
 mod proof;
 pub mod settings;
 mod template;
@@ -23,6 +24,7 @@ mod template;
 pub use self::{
     connector::{Connector, Parts, Probe},
     draft::{Draft, External, Mode, ProviderData, Sent},
+    keeper::Keeper,
     settings::oauth2,
 };
 

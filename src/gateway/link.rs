@@ -94,7 +94,7 @@ impl Gateway {
             path,
             query: wanted.path.into_iter().map(|path| ("path".to_owned(), path)).collect(),
             headers,
-            root: String::new(),
+            base: "",
             deadline,
         };
         Box::pin(self.call(Call { head, body: CallBody::Json(Value::Null), resolved: None })).await

@@ -31,7 +31,7 @@ impl Gateway {
             ("GET", ["objects"]) => self.objects(call).await.map(Some),
             ("GET", ["objects", name, "metadata"]) => self.metadata(call, name).await.map(Some),
             (_, ["ping" | "objects"] | ["objects", _, "metadata"]) => {
-                Err(Error::new(Kind::MethodNotAllowed, format!("`/{}` takes GET, not {}", path.join("/"), call.method)))
+                Err(Error::wrong_method(&format!("/{}", path.join("/")), &call.method, &["GET"]))
             }
             _ => Ok(None),
         }

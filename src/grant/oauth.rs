@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
-use super::revoke::Revocation;
+use super::{revoke::Revocation, timing};
 use crate::error::{Error, Result};
 
 /// How the client authenticates at the token endpoint.
@@ -72,6 +72,8 @@ pub struct OAuth2 {
     pub dead_errors: Vec<String>,
     /// The access token's life when the answer does not say.
     pub default_lifetime: Option<Duration>,
+    /// How long a refresh token lives that nobody uses; `None` is for ever.
+    pub refresh_idle: Option<Duration>,
     /// Members of the answer that become instance configuration: (configuration key, dotted path).
     pub capture: Vec<(String, String)>,
     /// The hosts that may be called.
@@ -97,6 +99,7 @@ impl Default for OAuth2 {
             pkce: false,
             dead_errors: Vec::new(),
             default_lifetime: None,
+            refresh_idle: None,
             capture: Vec::new(),
             hosts: Arc::from([]),
         }
@@ -113,6 +116,17 @@ impl fmt::Debug for OAuth2 {
 }
 
 impl OAuth2 {
+    /// How old a grant is at the least when its refresh token is used for no other reason than to keep it alive.
+    pub fn first_keep_alive(idle: Duration) -> Duration {
+        idle.mul_f64(0.4)
+    }
+
+    /// When a grant that is new now is to be looked at: before half of the time is over in which its refresh token dies,
+    /// at moments that differ from grant to grant.
+    pub fn keep_alive_in(&self) -> Duration {
+        timing::keep_alive(self.refresh_idle)
+    }
+
     /// The URL that the end user's browser is sent to.
     ///
     /// `extra` comes last and replaces a parameter of the same name (but not `response_type`, `client_id` and

@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     Access, Cached, Inner, Seen, Want, busy, flight::Outcome, oauth::OAuth2, outage, step::Step, step::Verdict, timing,
@@ -22,7 +22,10 @@ use crate::{
 const POLL: Duration = Duration::from_millis(25);
 /// How long an answer is tried to be stored. It is not given up lightly: the provider may not give it again.
 const STORE_FOR: Duration = Duration::from_hours(1);
-const STORE_PAUSE_MAX: Duration = Duration::from_secs(5);
+/// Short: once the store is well others may find that the lease has run out.
+const STORE_PAUSE_MAX: Duration = Duration::from_secs(1);
+/// How long the store may take before the answer is written down elsewhere.
+const SPILL_AFTER: Duration = Duration::from_millis(200);
 
 /// The test's hook said that the process dies here.
 struct Crashed;
@@ -64,6 +67,12 @@ impl Inner {
     }
 
     async fn turn(&self, id: i64, want: Want, oauth: &OAuth2, charged: &mut bool) -> Result<Turn, Crashed> {
+        // What is in the row was spent by us, if something is on its way into it.
+        match self.recover_all_of(id).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(Turn::Again),
+            Err(error) => return done(Err(error)),
+        }
         let seen = self.seen();
         let row = match self.store.grant(id).await {
             Ok(Some(row)) => row,
@@ -233,24 +242,43 @@ impl Inner {
         }
     }
 
-    /// R4 and R5. While the store fails the answer is kept and tried again.
+    /// R4 and R5. While the store fails the answer is kept, in memory and in the journal, and tried again.
     async fn commit(&self, row: &GrantRecord, lease: Lease, answer: &token::Answer) -> Result<Turn, Crashed> {
         let (id, until) = (row.instance_id, Instant::now() + STORE_FOR);
         let mut pause = POLL;
+        let mut written = None;
         let seen = loop {
             let (grant, capture) = (answer.grant(), answer.capture.clone());
             let seen = self.seen();
-            match self.store.commit_refresh(id, lease.epoch, row.generation, grant, capture).await {
+            let storing = self.store.commit_refresh(id, lease.epoch, row.generation, grant, capture);
+            tokio::pin!(storing);
+            let stored = match timeout(SPILL_AFTER, &mut storing).await {
+                Ok(stored) => stored,
+                Err(_) => {
+                    self.spill(&mut written, row, lease, answer).await;
+                    storing.await
+                }
+            };
+            match stored {
                 Ok(true) => break seen,
+                // What is written down is settled by the next turn.
                 Ok(false) => return Ok(Turn::Again),
-                Err(error) if Instant::now() < until => {
+                Err(error) => {
+                    self.spill(&mut written, row, lease, answer).await;
+                    // A shutdown does not wait for a store that is away: the next start goes on.
+                    let rests = written.is_some() && self.tracker.is_closed();
+                    if rests || Instant::now() >= until {
+                        return done(Err(error));
+                    }
                     tracing::error!(instance.id = id, ?error, "a refreshed grant could not be stored yet");
                     sleep(pause).await;
                     pause = (pause * 2).min(STORE_PAUSE_MAX);
                 }
-                Err(error) => return done(Err(error)),
             }
         };
+        if let Some(record) = written {
+            self.settle(&record).await;
+        }
         self.step(Step::AfterCommit)?;
         tracing::debug!(instance.id = id, generation = row.generation + 1, "refreshed");
         count("ok");
@@ -306,7 +334,7 @@ impl Inner {
     }
 
     /// The instance is not valid any more.
-    fn changed(&self, id: i64) {
+    pub(super) fn changed(&self, id: i64) {
         self.forget(id);
         if let Some(listener) = self.listener.get() {
             listener(id);

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::Settings;
+use super::{Settings, oauth::OAuth2};
 use crate::store::GrantRecord;
 
 /// A token that expires sooner than this is of no use any more.
 const LAST_USE: TimeDelta = TimeDelta::seconds(5);
 const MARGIN_MIN: Duration = Duration::from_mins(1);
+/// When a grant is looked at whose refresh token, as far as its element says, does not die of idleness.
+pub const LOOK_AGAIN: Duration = Duration::from_hours(7 * 24);
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 /// A provider's Retry-After is believed up to here.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
@@ -40,9 +42,28 @@ pub(super) fn backoff(failures: u32, retry_after: Option<Duration>, settings: &S
 
 /// A factor from 0.8 to 1.2.
 fn around(seed: u64) -> f64 {
+    0.8 + 0.4 * unit(seed)
+}
+
+/// From 0 to 1.
+fn unit(seed: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "the top 32 bits are exact")]
     let unit = (seed >> 32) as f64 / f64::from(u32::MAX);
-    0.8 + 0.4 * unit
+    unit
+}
+
+/// A random number between two.
+pub fn jittered(from: f64, to: f64) -> f64 {
+    from + (to - from) * unit(random())
+}
+
+/// When a new grant is to be looked at, so that its refresh token does not die of idleness.
+pub(super) fn keep_alive(idle: Option<Duration>) -> Duration {
+    match idle {
+        Some(idle) => OAuth2::first_keep_alive(idle) + idle.mul_f64(jittered(0.0, 0.1)),
+        // The element may learn of it by then.
+        None => LOOK_AGAIN.mul_f64(jittered(0.8, 1.2)),
+    }
 }
 
 /// A random number; the same one always, should the system have none.
@@ -72,6 +93,7 @@ mod tests {
             intent_at: None,
             fail_count: 0,
             next_attempt_at: None,
+            keep_alive_at: None,
             last_error: None,
             reauth_reason: None,
         };
@@ -90,6 +112,17 @@ mod tests {
         ] {
             let margin = margin_of(life);
             assert!((low..=high).contains(&margin), "{life}: {margin}");
+        }
+    }
+
+    #[test]
+    fn a_grant_is_looked_at_before_half_of_its_idle_time_is_over() {
+        let day = Duration::from_hours(24);
+        for _ in 0..100 {
+            let after = keep_alive(Some(60 * day));
+            assert!((24 * day..=30 * day).contains(&after), "{after:?}");
+            let after = keep_alive(None);
+            assert!((5 * day..=9 * day).contains(&after), "{after:?}");
         }
     }
 

@@ -18,7 +18,10 @@ use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout_at};
 use url::{Url, form_urlencoded};
 
-use super::oauth::{ClientAuth, OAuth2};
+use super::{
+    oauth::{ClientAuth, OAuth2},
+    timing,
+};
 use crate::{
     clock::SharedClock,
     error::{Error, Kind, ProviderFault},
@@ -46,6 +49,8 @@ pub struct Answer {
     pub expires_at: Option<DateTime<Utc>>,
     /// The members named by [`OAuth2::capture`], as instance configuration.
     pub capture: Map<String, Value>,
+    /// How long the refresh token lives that nobody uses.
+    idle: Option<Duration>,
     members: Value,
 }
 
@@ -68,6 +73,7 @@ impl Answer {
             refresh: self.refresh.clone(),
             expires_at: self.expires_at,
             secret: self.secret.clone(),
+            keep_alive_in: Some(timing::keep_alive(self.idle)),
         }
     }
 }
@@ -254,6 +260,7 @@ fn answer(oauth: &OAuth2, access: &str, members: &Value, before: DateTime<Utc>) 
         Some((key.clone(), Value::String(value)))
     });
     Answer {
+        idle: oauth.refresh_idle,
         access: SecretString::from(access.to_owned()),
         refresh: refresh.map(|token| SecretString::from(token.to_owned())),
         secret: None,

@@ -2,6 +2,7 @@
 
 mod each;
 mod ends;
+pub(super) mod pairs;
 mod paths;
 
 use serde_json::{Map, Number, Value};
@@ -10,6 +11,7 @@ use self::paths::rooted;
 pub use self::{
     each::Member,
     ends::Ends,
+    pairs::Pairs,
     paths::{decode_path_id, parent, path_id},
 };
 use super::{ApplyError, CompileError, Path, joined::Joined, media, time};
@@ -95,6 +97,8 @@ pub enum Codec {
     Each(Vec<Member>),
     /// A list ↔ what each of its items has at this path, where it has something (read only).
     Values(Path),
+    /// A list of pairs in two members ↔ a list of texts, `name=value`.
+    Pairs(Pairs),
     /// A path from a record's ancestors and its own name (read only; the line's path is `$`).
     JoinPath(Box<Joined>),
 }
@@ -128,7 +132,7 @@ pub const WORDS: &[(&str, Codec)] = &[
 
 const STRUCTURED: &[&str] = &[
     "words", "split", "equals", "constant", "scale", "prefix", "namePart", "between", "around", "each", "values",
-    "joinPath",
+    "pairs", "joinPath",
 ];
 
 impl Codec {
@@ -212,6 +216,7 @@ impl Codec {
                 let path = Path::compile(argument.as_str().unwrap_or_default()).map_err(|error| error.below(word))?;
                 Ok(Self::Values(path))
             }
+            "pairs" => Pairs::compile(argument).map(Self::Pairs).map_err(|error| error.below(word)),
             "namePart" => match argument.as_str() {
                 Some("first") => Ok(Self::NamePart { last: false }),
                 Some("last") => Ok(Self::NamePart { last: true }),
@@ -253,6 +258,9 @@ impl Codec {
             Self::DateOfTime => Some("the time of day is not seen, and is midnight UTC after a write"),
             Self::DateAsTime => Some("the time of day is not kept"),
             Self::Words { pass: false, .. } => Some("words that are not listed read as absent"),
+            Self::Pairs(_) => {
+                Some("a text that is there twice is kept once, and one that ends in its first `=` without it")
+            }
             Self::NamePart { .. } => Some("the last word reads as the last name, all others as the first"),
             _ => None,
         }
@@ -335,6 +343,7 @@ impl Codec {
             Self::Values(path) => {
                 Some(Value::Array(value.as_array()?.iter().filter_map(|item| path.get(item).cloned()).collect()))
             }
+            Self::Pairs(pairs) => pairs.read(value),
             Self::JoinPath(joined) => joined.read(value),
         }
     }
@@ -412,6 +421,7 @@ impl Codec {
                 _ => Err(wrong("a list of strings")),
             },
             Self::First => Ok(Value::Array(vec![value.clone()])),
+            Self::Pairs(pairs) => pairs.write(value).ok_or_else(|| wrong("a list of strings")),
             Self::Scale(factor) => scaled(value, *factor).ok_or_else(|| wrong("a number")),
             Self::DateAsTime => Self::Date.read(value).ok_or_else(|| wrong("a time like 2024-01-31T00:00:00Z")),
             Self::Digits => match value {

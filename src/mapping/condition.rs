@@ -66,6 +66,14 @@ impl Condition {
         }
     }
 
+    /// The parameter, or the member of the body, that only has to be given for it to hold.
+    pub fn given(&self) -> Option<&str> {
+        match self {
+            Self::Truthy(reference) => reference.given(),
+            _ => None,
+        }
+    }
+
     /// Calls `visit` with every reference.
     pub fn visit(&self, visit: &mut dyn FnMut(&Reference)) {
         match self {
@@ -195,6 +203,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn knows_what_only_has_to_be_given() {
+        let given = |source| Condition::compile(&source).unwrap().given().map(str::to_owned);
+        for (source, name) in [("query.tags", "tags"), ("body.tags", "tags"), ("header.Subsite", "Subsite")] {
+            assert_eq!(given(json!(source)).as_deref(), Some(name));
+        }
+        for other in
+            [json!("!query.tags"), json!("steps.a.b"), json!("body.a.b"), json!("body.tags|csv"), json!({"query.a": 1})]
+        {
+            assert_eq!(given(other.clone()), None, "{other}");
+        }
+    }
 
     #[test]
     fn matches_documents() {

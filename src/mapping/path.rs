@@ -13,6 +13,9 @@ use serde_json::{Map, Value};
 
 use super::CompileError;
 
+/// The highest index of a singular path: what is written there makes a list of that length.
+const HIGHEST_INDEX: usize = 9_999;
+
 /// One step of a singular path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
@@ -62,6 +65,9 @@ impl Path {
             return Err(CompileError::new("regular expressions are not allowed in paths"));
         }
         let steps: Option<Vec<Step>> = query.segments.iter().map(Step::of).collect();
+        if steps.iter().flatten().any(|step| matches!(step, Step::Index(index) if *index > HIGHEST_INDEX)) {
+            return Err(CompileError::new(format!("`{source}` has an index above {HIGHEST_INDEX}")));
+        }
         let form = match steps {
             Some(steps) => Form::Singular(steps.into()),
             None => Form::General(Box::new(query)),
@@ -194,6 +200,8 @@ mod tests {
     fn refuses_what_is_no_path() {
         assert!(Path::compile("a.b").unwrap_err().to_string().contains("is not a JSONPath"));
         assert!(Path::compile("$.a[?search(@.b, 'x')]").is_err());
+        assert!(Path::compile("$.a[9999].b").is_ok());
+        assert!(Path::compile("$.a[90071992547].b").unwrap_err().to_string().contains("above 9999"));
     }
 
     proptest! {

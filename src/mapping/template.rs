@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use self::filter::Filter;
-use super::{ApplyError, CompileError, Path, codec::scalar_text};
+use super::{ApplyError, CompileError, Path, codec::scalar_text, path::Step};
 
 mod filter;
 
@@ -206,6 +206,16 @@ impl Reference {
         }
         let parts = text.split('/').filter(|part| !part.is_empty());
         parts.map(|part| encode(part).map(|part| format!("/{part}"))).collect()
+    }
+
+    /// The parameter, or the member of the body, that it is and nothing else.
+    pub(super) fn given(&self) -> Option<&str> {
+        match (self.root, self.path.steps()) {
+            _ if !self.filters.is_empty() => None,
+            (Root::Query | Root::Header, _) => Some(&self.key),
+            (Root::Body, Some([Step::Key(member)])) => Some(member),
+            _ => None,
+        }
     }
 
     /// Whether its value is not known yet.

@@ -218,7 +218,9 @@ fn parameters(operation: &HubOperation, path: &str) -> Vec<Value> {
     if matches!(operation.answer, AnswerKind::List(_)) {
         for (name, kind, description) in OF_LISTS {
             if !operation.parameters.iter().any(|parameter| parameter.name == *name) {
-                list.push(json!({"name": name, "in": "query", "description": description, "schema": {"type": kind}}));
+                let schema =
+                    if *name == "pageSize" { json!({"type": kind, "minimum": 1}) } else { json!({"type": kind}) };
+                list.push(json!({"name": name, "in": "query", "description": description, "schema": schema}));
             }
         }
     }
@@ -271,7 +273,8 @@ fn responses(answer: &AnswerKind, record: &dyn Fn(&str) -> Value) -> Value {
         }),
         AnswerKind::File => json!({
             "description": "The file",
-            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+            // The provider's own type of it.
+            "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
         }),
         AnswerKind::Empty => json!({"description": "Done"}),
     })

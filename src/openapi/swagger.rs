@@ -108,7 +108,7 @@ fn operation(operation: &Value) -> Value {
         }
     }
     told.insert("parameters".to_owned(), parameters.into());
-    if operation.pointer("/responses/200/content/application~1octet-stream").is_some() {
+    if operation.pointer("/responses/200/content/*~1*").is_some() {
         told.insert("produces".to_owned(), json!(["application/octet-stream"]));
     }
     told.into()
@@ -135,8 +135,7 @@ fn response(response: &Value) -> Value {
     for (name, value) in members(Some(response)) {
         match name.as_str() {
             "content" => {
-                let (binary, schema) =
-                    (value.get("application/octet-stream").is_some(), value.pointer("/application~1json/schema"));
+                let (binary, schema) = (value.get("*/*").is_some(), value.pointer("/application~1json/schema"));
                 if binary {
                     told.insert("schema".to_owned(), json!({"type": "file"}));
                 } else if let Some(schema) = schema {

@@ -7,9 +7,12 @@ use tokio::time::Instant;
 
 use super::{
     Connection, Engine,
-    scope::{CallScope, Place},
+    scope::{CallScope, Made, Place},
 };
-use crate::catalog::{Call, Element};
+use crate::{
+    catalog::{Call, Element},
+    error::{Error, Kind},
+};
 
 /// How long it may take.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -32,6 +35,32 @@ struct Known {
     destination: Place,
     file: Map<String, Value>,
     steps: Map<String, Value>,
+    lookup: Map<String, Value>,
+    made: Arc<Made>,
+}
+
+/// What became of what had been begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// There was nothing to take back.
+    Nothing,
+    /// It is as it was.
+    Back,
+    /// Something of it is left.
+    InPart,
+}
+
+impl Taken {
+    /// Tells it with the error that led to it.
+    pub(super) fn tell(self, error: Error) -> Error {
+        let told = match self {
+            Self::Nothing => return error,
+            Self::Back => "what had been done by then has been taken back",
+            Self::InPart => "not all that had been done by then could be taken back",
+        };
+        let told = format!("{}; {told}", error.public());
+        error.reworded(told)
+    }
 }
 
 impl Abandon {
@@ -53,6 +82,8 @@ impl Abandon {
             destination: scope.destination.clone(),
             file: scope.file.clone(),
             steps: scope.steps.clone(),
+            lookup: scope.lookup.clone(),
+            made: Arc::clone(&scope.made),
         };
         open.calls.push((call.clone(), known));
     }
@@ -63,12 +94,12 @@ impl Abandon {
     }
 
     /// Takes it back and waits for that; the work goes on when nobody waits any more.
-    pub(super) async fn now(mut self) {
-        if let Some(open) = self.0.take().filter(|open| !open.calls.is_empty())
-            && tokio::spawn(open.take_back()).await.is_err()
-        {
+    pub(super) async fn now(mut self) -> Taken {
+        let Some(open) = self.0.take().filter(|open| !open.calls.is_empty()) else { return Taken::Nothing };
+        tokio::spawn(open.take_back()).await.unwrap_or_else(|_| {
             tracing::debug!("taking back what was begun was cut short");
-        }
+            Taken::InPart
+        })
     }
 }
 
@@ -82,9 +113,11 @@ impl Drop for Abandon {
 }
 
 impl Open {
-    /// Makes the calls, the one added last first. One that fails holds none of the others up: each undoes its own.
-    async fn take_back(self: Box<Self>) {
+    /// Makes the calls, the one added last first. One that fails holds none of the others up: each undoes its own. What
+    /// is gone by itself needs no taking back.
+    async fn take_back(self: Box<Self>) -> Taken {
         let Self { engine, element, connection, calls } = *self;
+        let mut taken = Taken::Nothing;
         for (call, known) in calls.into_iter().rev() {
             let deadline = Instant::now() + LONGEST;
             let mut scope = CallScope::bare(&connection);
@@ -93,16 +126,24 @@ impl Open {
             scope.destination = known.destination;
             scope.file = known.file;
             scope.steps = known.steps;
+            scope.lookup = known.lookup;
+            scope.made = known.made;
             if call.when.as_ref().is_some_and(|when| !when.holds(&scope)) {
                 continue;
             }
             let mut upload = None;
             let sent = engine.send(&element, &connection, &call, &scope, &[], &mut upload, None, deadline);
-            match tokio::time::timeout_at(deadline, sent).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => tracing::debug!(%error, "what was begun could not be taken back"),
-                Err(_) => tracing::debug!("what was begun could not be taken back in time"),
+            let failed = match tokio::time::timeout_at(deadline, sent).await {
+                Ok(Ok(_)) => None,
+                Ok(Err(error)) if error.kind() == Kind::NotFound => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(late) => Some(late.to_string()),
+            };
+            if let Some(error) = &failed {
+                tracing::debug!(%error, "what was begun could not be taken back");
             }
+            taken = if failed.is_some() || taken == Taken::InPart { Taken::InPart } else { Taken::Back };
         }
+        taken
     }
 }

@@ -18,7 +18,7 @@ use crate::{
 ///
 /// ```json
 /// {"contacts": {
-///   "operations": {"list": {"supported": true, "maxPageSize": 100, "filterLimit": 10000},
+///   "operations": {"list": {"supported": true, "maxPageSize": 100, "filterLimit": 10000, "refuses": {"text": "…"}},
 ///                  "delete": {"supported": false, "reason": "…"}},
 ///   "fields": {"email": {"read": true, "create": true, "update": true,
 ///                        "where": {"provider": ["="], "gateway": ["LIKE"]}, "orderBy": "provider"},
@@ -26,7 +26,8 @@ use crate::{
 ///  "notes": {"parents": {"accounts": {"supported": true}, "leads": {"supported": false, "reason": "…"}}}}
 /// ```
 ///
-/// `where` and `orderBy` say who does it: the provider, or the gateway over at most `filterLimit` records. An operator that
+/// `refuses` names the parameters (and members of the body) that an operation of the hub takes and this element does not, each
+/// with the reason. `where` and `orderBy` say who does it: the provider, or the gateway over at most `filterLimit` records. An operator that
 /// stands in neither list is refused with a 400. Resources that only some providers have stand here where this one has them.
 pub fn capabilities(element: &Element, hub: &Hub) -> Map<String, Value> {
     let mut matrix = Map::new();
@@ -99,6 +100,11 @@ fn supported(operation: &Operation) -> Value {
         if let Otherwise::Local { max } = operation.filtering.clone().unwrap_or_default().otherwise {
             told.insert("filterLimit".to_owned(), json!(max));
         }
+    }
+    let refused = operation.refuse.iter().filter_map(|refusal| Some((refusal.when.given()?, &refusal.message)));
+    let refused: Map<String, Value> = refused.map(|(name, why)| (name.to_owned(), json!(why))).collect();
+    if !refused.is_empty() {
+        told.insert("refuses".to_owned(), Value::Object(refused));
     }
     Value::Object(told)
 }

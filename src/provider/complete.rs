@@ -6,33 +6,40 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Connection, Engine, list, scope::CallScope};
+use super::{Connection, Engine, Invocation, list, scope::CallScope};
 use crate::{
     catalog::{
         Element, Operation,
         wait::{Batch, Beside, Complete},
     },
     error::{Kind, Result},
-    mapping::Path,
+    mapping::{Line, Path, condition::Match, path::Step},
+    query::{self, Expr, eval},
 };
 
 /// Items read at the same time.
 const AT_ONCE: usize = 8;
 
 impl Engine {
-    /// The items of a page, each complete; one that is gone by now is left out.
+    /// The items of a page, each complete; one that is gone by now, or that `local` leaves out for what is known of it
+    /// already, is left out.
     pub(super) async fn completed(
         &self,
         element: &Element,
         connection: &Connection,
-        operation: &Operation,
+        invocation: &Invocation,
+        local: Option<&Expr>,
         scope: &CallScope<'_>,
-        items: Vec<Value>,
-        deadline: Instant,
+        mut items: Vec<Value>,
     ) -> Result<Vec<Value>> {
+        let (operation, deadline) = (&*invocation.operation, invocation.deadline);
         let Some(complete) = &operation.complete else { return Ok(items) };
         if complete.call.when.as_ref().is_some_and(|when| !when.holds(scope)) {
             return Ok(items);
+        }
+        let local = local.filter(|_| !invocation.native).zip(complete.beside.as_ref());
+        if let Some(known) = local.and_then(|(local, beside)| known_before(operation, &beside.member, local)) {
+            items.retain(|item| eval::matches(&known, &Value::Object(operation.plan.read(item, true, false))));
         }
         let reader = Reader { engine: self, element, connection, operation, complete, list: scope, deadline };
         let batch = complete.beside.as_ref().and_then(|beside| Some((beside, beside.batch.as_ref()?)));
@@ -114,6 +121,25 @@ impl Reader<'_, '_> {
         }
         Ok(items)
     }
+}
+
+/// What of a filter asks for nothing that is read from `member`, which the items do not have yet.
+fn known_before(operation: &Operation, member: &str, filter: &Expr) -> Option<Expr> {
+    let known = |path: &Path| match path.steps().and_then(<[_]>::first) {
+        Some(Step::Key(first)) => first != member,
+        _ => false,
+    };
+    let known = |field: &str| {
+        let mut lines = operation.plan.lines.iter().filter(|line| line.name == field).peekable();
+        let told = |line: &Line| known(&line.path) && line.when.iter().flat_map(Match::paths).all(known);
+        lines.peek().is_some() && lines.all(told)
+    };
+    let all_known = |part: &Expr| {
+        let mut all = true;
+        part.visit_fields(&mut |field| all &= known(field));
+        all
+    };
+    query::split(filter.clone(), &all_known).0
 }
 
 /// Puts what was told of an item into it.

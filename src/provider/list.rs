@@ -75,7 +75,7 @@ impl Engine {
                 }
                 sink.cut = Cut { skip: at.skip.saturating_add(drop), take: want - sunk };
             }
-            let page = self.page(element, connection, invocation, &mut scope, &at, sink.as_mut()).await?;
+            let page = self.page(element, connection, invocation, parted, &mut scope, &at, sink.as_mut()).await?;
             total = total.or(page.total);
             let mut full = false;
             let items = match page.items {
@@ -166,7 +166,7 @@ impl Engine {
         let mut sources: Vec<Value> = Vec::new();
         let walked = ancestors::field(&operation.plan).is_some() && invocation.paths;
         loop {
-            let page = self.page(element, connection, invocation, &mut scope, &at, None).await?;
+            let page = self.page(element, connection, invocation, parted, &mut scope, &at, None).await?;
             let Items::Documents(items) = &page.items else {
                 return Err(Error::internal("records to be ordered were written"));
             };
@@ -216,11 +216,13 @@ impl Engine {
     }
 
     /// Reads one page of the provider's.
+    #[expect(clippy::too_many_arguments, reason = "as `list_ordered_here`")]
     async fn page(
         &self,
         element: &Element,
         connection: &Connection,
         invocation: &Invocation,
+        parted: &Parted,
         scope: &mut CallScope<'_>,
         at: &Position,
         sink: Option<&mut Sink<'_>>,
@@ -252,7 +254,7 @@ impl Engine {
         let items = items(call, &answer, scope)?;
         let items = self.keep_below(element, connection, invocation, scope, items).await?;
         let (next, total) = around(operation, call, &answer, items.len() as u64, at);
-        let items = self.completed(element, connection, operation, scope, items, deadline).await?;
+        let items = self.completed(element, connection, invocation, parted.local.as_ref(), scope, items).await?;
         Ok(ProviderPage { items: Items::Documents(items), next, total })
     }
 

@@ -1,5 +1,7 @@
 //! Builds the outbound request of a call.
 
+use std::{cell::RefCell, collections::HashMap};
+
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -258,11 +260,27 @@ fn find_host<'a>(element: &'a Element, name: &str) -> Result<&'a HostSpec> {
         .ok_or_else(|| Error::internal(format!("element `{}` has no host `{name}`", element.key)))
 }
 
+/// Reads a base; what was read lately is not read again, for nearly all calls of an element have the same.
 fn parse_base(text: &str) -> Result<Url> {
-    outbound::base(text).map_err(|error| {
+    /// Elements have a few bases, some of them one for each account.
+    const KEPT: usize = 256;
+    thread_local! {
+        static BASES: RefCell<HashMap<String, Url>> = RefCell::default();
+    }
+    if let Some(known) = BASES.with_borrow(|bases| bases.get(text).cloned()) {
+        return Ok(known);
+    }
+    let base = outbound::base(text).map_err(|error| {
         Error::bad_request(format!("The instance's configuration holds an unusable URL: {}", error.public()))
             .with_source(error)
-    })
+    })?;
+    BASES.with_borrow_mut(|bases| {
+        if bases.len() >= KEPT {
+            bases.clear();
+        }
+        bases.insert(text.to_owned(), base.clone());
+    });
+    Ok(base)
 }
 
 #[cfg(test)]

@@ -138,12 +138,14 @@ impl Engine {
         let undo = undo.then(|| Abandon::new(self, element, connection));
         let mut along = Along { upload, pass: Some(&invocation.pass), sink: sink.as_mut(), undo };
         let last = self.steps(element, connection, &operation, &mut scope, &mut along, invocation.deadline).await;
-        let failed = last.is_err();
-        match along.undo {
-            Some(undo) if failed => undo.now().await,
-            Some(undo) => undo.keep(),
-            None => {}
-        }
+        let last = match (last, along.undo) {
+            (Err(error), Some(undo)) => Err(undo.now().await.tell(error)),
+            (last, Some(undo)) => {
+                undo.keep();
+                last
+            }
+            (last, None) => last,
+        };
         let last = last.map_err(|error| match &cut_off {
             Some(cut_off) => cut_off.explain(error),
             None => error,
@@ -462,28 +464,31 @@ pub(super) fn select(
     bound: Option<&Bound>,
     of: &dyn Fn(&Plan, &[String]) -> Vec<String>,
 ) -> Result<Value> {
-    let mut names: Vec<String> = if invocation.native {
-        match invocation.fields.as_slice() {
+    // The names, and how many of them are the plan's own.
+    let (mut names, own) = if invocation.native {
+        let names: Vec<String> = match invocation.fields.as_slice() {
             [] => described.iter().map(|field| field.name.clone()).collect(),
             fields => {
                 let envelope = operation.envelope.as_deref().map(|envelope| format!("{envelope}."));
-                let own = |field: &String| {
+                let inner = |field: &String| {
                     let inside = envelope.as_deref().and_then(|envelope| field.strip_prefix(envelope));
                     inside.unwrap_or(field).to_owned()
                 };
-                fields.iter().map(own).collect()
+                fields.iter().map(inner).collect()
             }
-        }
+        };
+        (names, 0)
     } else {
         // A filter or an order made here needs every field it may name.
         let fields: &[String] =
             if parted.local.is_some() || !parted.local_order.is_empty() { &[] } else { &invocation.fields };
         let mut names = of(&operation.plan, fields);
+        let own = names.len();
         let open = operation.plan.open.as_ref().map(|open| open.field.as_str());
         if open.is_some_and(|open| fields.is_empty() || fields.iter().any(|field| field == open)) {
             names.extend(described.iter().filter(|field| field.custom).map(|field| field.name.clone()));
         }
-        names
+        (names, own)
     };
     let is_list = matches!(operation.hub.answer, AnswerKind::List(_));
     if let Some(bound) =
@@ -491,8 +496,11 @@ pub(super) fn select(
     {
         names.extend(bound.selected().map(str::to_owned));
     }
-    let mut seen = std::collections::HashSet::new();
-    names.retain(|name| seen.insert(name.to_lowercase()));
+    // The plan's own are told apart already.
+    if names.len() > own {
+        let mut seen = std::collections::HashSet::new();
+        names.retain(|name| seen.insert(name.to_lowercase()));
+    }
     if names.is_empty() {
         // Nothing that was asked for is known: what is answered is empty, but a query needs something to ask for.
         names = of(&operation.plan, &[]);

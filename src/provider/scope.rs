@@ -70,7 +70,7 @@ pub(super) const MASK: &str = "***";
 
 /// What is made for one uniform call, once and only where it is asked for: most calls need none of it.
 #[derive(Default)]
-struct Made {
+pub(super) struct Made {
     unique: OnceLock<Value>,
     now: OnceLock<Value>,
 }
@@ -122,7 +122,7 @@ pub(super) struct CallScope<'a> {
     pub(super) reference: Option<Value>,
     /// Whether nothing is asked of the provider: what it would tell stays open.
     pub(super) open: Option<Open>,
-    made: Arc<Made>,
+    pub(super) made: Arc<Made>,
 }
 
 static NULL: Value = Value::Null;

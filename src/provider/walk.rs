@@ -190,6 +190,10 @@ fn after(done: u64, name: Option<String>, error: Error) -> Error {
     if done == 0 && at.is_empty() {
         return error;
     }
-    let kind = if error.kind() == Kind::NotFound { Kind::ProviderFailed } else { error.kind() };
-    Error::new(kind, format!("Carried out for {done} items, then it failed{at}: {}", error.public())).with_source(error)
+    let told = format!("Carried out for {done} items, then it failed{at}: {}", error.public());
+    // That an item is gone does not mean that the caller's is.
+    if error.kind() == Kind::NotFound {
+        return Error::new(Kind::ProviderFailed, told).with_source(error);
+    }
+    error.reworded(told)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::{error::DatabaseError, postgres::PgDatabaseError};
+use sqlx::{error::DatabaseError, postgres::PgDatabaseError, sqlite::SqliteError};
 
 use crate::error::{Error as Public, Kind};
 
@@ -45,14 +45,17 @@ pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 impl From<Error> for Public {
     fn from(error: Error) -> Self {
         if matches!(error, Error::KeyMissing { .. }) {
-            return unavailable(error);
+            return unavailable(JUST_NOW, error);
         }
         let Error::Database(cause) = &error else { return Self::internal(error) };
+        if let Some(text) = disk_fault(cause) {
+            return unavailable(text, error);
+        }
         match cause {
             sqlx::Error::Database(database) => match Fault::of(database.as_ref()) {
                 Fault::Taken => Self::new(Kind::Conflict, "It exists already").with_source(error),
                 Fault::Refused(text) => Self::bad_request(text).with_source(error),
-                Fault::Passing => unavailable(error),
+                Fault::Passing => unavailable(JUST_NOW, error),
                 Fault::Ours => Self::internal(error),
             },
             sqlx::Error::PoolTimedOut
@@ -61,16 +64,29 @@ impl From<Error> for Public {
             | sqlx::Error::Tls(_)
             // A conversation that broke off: a peer that closes in its midst is told of as an unexpected answer.
             | sqlx::Error::Protocol(_)
-            | sqlx::Error::WorkerCrashed => unavailable(error),
+            | sqlx::Error::WorkerCrashed => unavailable(JUST_NOW, error),
             _ => Self::internal(error),
         }
     }
 }
 
-fn unavailable(error: Error) -> Public {
-    Public::new(Kind::Unavailable, "The store cannot serve just now")
-        .with_retry_after(Duration::from_secs(1))
-        .with_source(error)
+const JUST_NOW: &str = "The store cannot serve just now";
+
+fn unavailable(text: &'static str, error: Error) -> Public {
+    Public::new(Kind::Unavailable, text).with_retry_after(Duration::from_secs(1)).with_source(error)
+}
+
+/// What the disk under the embedded store refuses, if it is the disk.
+pub(super) fn disk_fault(error: &sqlx::Error) -> Option<&'static str> {
+    let sqlx::Error::Database(database) = error else { return None };
+    let code: u32 = database.try_downcast_ref::<SqliteError>()?.code()?.parse().ok()?;
+    match code & 0xff {
+        // READONLY, IOERR, FULL, CANTOPEN.
+        8 => Some("The store cannot be written to: it is read-only"),
+        10 | 14 => Some("The store cannot be written to: its disk fails"),
+        13 => Some("The store cannot be written to: its disk is full"),
+        _ => None,
+    }
 }
 
 /// Whose fault it is what the database answered.
@@ -110,9 +126,9 @@ impl Fault {
         }
     }
 
-    /// By the (extended) result code: BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN.
+    /// By the (extended) result code: BUSY, LOCKED; for the disk's own see [`disk_fault`].
     fn of_sqlite(code: &str) -> Self {
         let code: u32 = code.parse().unwrap_or_default();
-        if matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14) { Self::Passing } else { Self::Ours }
+        if matches!(code & 0xff, 5 | 6) { Self::Passing } else { Self::Ours }
     }
 }

@@ -10,12 +10,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
     ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres, Transaction,
     migrate::Migrator,
-    postgres::{PgConnectOptions, PgPoolOptions, PgRow},
+    postgres::{PgConnectOptions, PgRow},
 };
 use tokio::time::{Instant, timeout};
 use tracing::log::LevelFilter;
 
-use self::listen::Pulse;
+use self::{listen::Pulse, pool::Pool};
 use super::{
     Follower, Generations, Settings, Store,
     audit::Chain,
@@ -42,6 +42,13 @@ macro_rules! for_update {
     };
 }
 
+/// What locks rows that are read, and leaves out those that somebody else has locked.
+macro_rules! skip_locked {
+    () => {
+        " FOR NO KEY UPDATE SKIP LOCKED"
+    };
+}
+
 /// What keeps a row that is read as it is until the transaction ends.
 macro_rules! for_share {
     () => {
@@ -53,6 +60,7 @@ macro_rules! for_share {
 mod accounts;
 #[path = "sql/audit.rs"]
 mod audit;
+pub(super) mod bounded;
 mod generations;
 #[path = "sql/grants.rs"]
 mod grants;
@@ -61,6 +69,7 @@ mod instances;
 #[path = "sql/keys.rs"]
 mod keys;
 mod listen;
+mod pool;
 #[path = "sql/rotation.rs"]
 mod rotation;
 
@@ -77,6 +86,8 @@ const ACQUIRE: Duration = Duration::from_secs(2);
 const STATEMENT_MS: u32 = 5_000;
 /// A connection that was idle for so long is tried before it is used.
 const TRUSTED: Duration = Duration::from_millis(500);
+/// How long the database may take to let the first connection in.
+const CONNECT: Duration = Duration::from_secs(20);
 const PING: Duration = Duration::from_secs(1);
 const CLOSE: Duration = Duration::from_secs(5);
 /// Nodes that start at once look at the master key one after the other. Any number would do.
@@ -84,8 +95,7 @@ const KEY_LOCK: i64 = 0x6875_6267_6174_6501;
 
 /// The store over one PostgreSQL database.
 pub(super) struct PostgresStore {
-    pool: PgPool,
-    options: PgConnectOptions,
+    pool: Pool,
     sealer: Sealer,
     /// The key of the audit log; `None` when its head is gone.
     chain: Option<Chain>,
@@ -113,30 +123,21 @@ impl PostgresStore {
             ("lock_timeout", STATEMENT_MS),
             ("idle_in_transaction_session_timeout", 2 * STATEMENT_MS),
         ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(settings.max_connections)
-            .acquire_timeout(ACQUIRE)
-            .test_before_acquire(false)
-            .before_acquire(|connection, meta| {
-                Box::pin(async move {
-                    Ok(meta.idle_for < TRUSTED || matches!(timeout(PING, connection.ping()).await, Ok(Ok(()))))
-                })
-            })
-            .connect_lazy_with(options.clone());
-        Ok(Self { pool, options, sealer, chain, clock, pulse: Pulse::default() })
+        let pool = Pool::new(options, settings.max_connections);
+        Ok(Self { pool, sealer, chain, clock, pulse: Pulse::default() })
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
-        Ok(self.pool.begin().await?)
+        Ok(self.pool.now().begin().await?)
     }
 
     /// A transaction that reads everything as it is at one moment.
     async fn begin_snapshot(&self) -> Result<Transaction<'static, Postgres>> {
-        Ok(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+        Ok(self.pool.now().begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
     }
 
-    fn reader(&self) -> &PgPool {
-        &self.pool
+    fn reader(&self) -> PgPool {
+        self.pool.now()
     }
 
     fn now(&self) -> i64 {
@@ -153,7 +154,9 @@ async fn prepare(
 ) -> PublicResult<(Sealer, Option<Chain>)> {
     let shown = shown(options);
     let failed = |error: sqlx::Error| key::refuse(format!("The database {shown} cannot be opened")).with_source(error);
-    let mut connection = PgConnection::connect_with(options).await.map_err(failed)?;
+    let connected = timeout(CONNECT, PgConnection::connect_with(options)).await;
+    let mut connection =
+        connected.map_err(|_| key::refuse(format!("The database {shown} does not answer")))?.map_err(failed)?;
     // Takes an advisory lock: of several nodes that start at once one migrates, and the others find it done.
     MIGRATIONS.run(&mut connection).await.map_err(|error| migration::refused(&MIGRATIONS, &shown, error))?;
     let mut tx = connection.begin().await.map_err(failed)?;
@@ -182,11 +185,10 @@ impl Store for PostgresStore {
     async fn ping(&self) -> PublicResult<()> {
         let away = |text: &str| PublicError::new(Kind::Unavailable, text).with_retry_after(Duration::from_secs(1));
         let query = sqlx::query("SELECT key_id FROM master_key WHERE NOT pg_is_in_recovery() LIMIT 1");
-        match timeout(PING, query.fetch_optional(&self.pool)).await {
-            Ok(Ok(Some(_))) => Ok(()),
-            Ok(Ok(None)) => Err(away("The database is a standby, which takes no writes")),
-            Ok(Err(error)) => Err(Error::from(error).into()),
-            Err(_) => Err(away("The database does not answer")),
+        let asked = async { Ok(query.fetch_optional(&self.reader()).await.map_err(Error::from)?) };
+        match self.pool.within(PING, asked).await? {
+            Some(_) => Ok(()),
+            None => Err(away("The database is a standby, which takes no writes")),
         }
     }
 
@@ -203,7 +205,7 @@ impl Store for PostgresStore {
     }
 
     async fn follow(&self, follower: &dyn Follower) {
-        listen::follow(&self.options, &self.pulse, follower).await;
+        listen::follow(self.pool.options(), &self.pulse, follower).await;
     }
 
     fn generations(&self) -> Option<&dyn Generations> {
@@ -211,8 +213,6 @@ impl Store for PostgresStore {
     }
 
     async fn close(&self) {
-        if timeout(CLOSE, self.pool.close()).await.is_err() {
-            tracing::warn!("the database did not take leave in time");
-        }
+        self.pool.close().await;
     }
 }

@@ -1,6 +1,6 @@
 //! What is stored, as the rest of the house sees it: secrets opened, but never printable.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
@@ -255,6 +255,8 @@ pub struct NewGrant {
     pub expires_at: Option<DateTime<Utc>>,
     /// The OAuth 1 token secret.
     pub secret: Option<SecretString>,
+    /// In which time the refresh token, if there is one, is to be looked at, lest it die of idleness; `None` is at once.
+    pub keep_alive_in: Option<Duration>,
 }
 
 /// Where a grant stands.
@@ -320,6 +322,8 @@ pub struct GrantRecord {
     pub fail_count: u32,
     /// No try before this.
     pub next_attempt_at: Option<DateTime<Utc>>,
+    /// When the refresh token is to be looked at; `None` is never.
+    pub keep_alive_at: Option<DateTime<Utc>>,
     /// What the last failure was.
     pub last_error: Option<String>,
     /// Why fresh credentials are needed.

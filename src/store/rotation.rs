@@ -12,12 +12,15 @@
 use std::path::PathBuf;
 
 use super::{
-    MasterKey, Settings, Store,
+    MasterKey, Settings, Store, journal,
     key::{self, Master, refuse},
     open,
-    seal::id_of,
+    seal::{Sealer, id_of},
 };
-use crate::{clock::SharedClock, error::Result};
+use crate::{
+    clock::SharedClock,
+    error::{Error, Kind, Result},
+};
 
 /// What a rotation did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,8 +133,10 @@ fn put_first(settings: &Settings, id: &str) -> Result<()> {
 /// Takes a key out of use, and out of the key file.
 ///
 /// # Errors
-/// Those of [`MasterKeys::retire_key`](super::MasterKeys::retire_key).
+/// Those of [`MasterKeys::retire_key`](super::MasterKeys::retire_key); [`Kind::Conflict`] when the journal of refreshed
+/// grants in the data directory needs the key.
 pub async fn remove_key(settings: &Settings, clock: SharedClock, id: &str) -> Result<()> {
+    check_journal(settings, id)?;
     let store = open(settings, clock).await?;
     let known = store.master_keys().await;
     let removed = known.as_ref().is_ok_and(|known| known.iter().any(|key| key.id == id && key.removed_at.is_some()));
@@ -142,6 +147,27 @@ pub async fn remove_key(settings: &Settings, clock: SharedClock, id: &str) -> Re
     let mut masters = read(settings)?;
     masters.retain(|master| id_of(master) != id);
     key::write(&file(settings), &masters)
+}
+
+/// Refuses when a refreshed grant in the journal opens with the key `id` only.
+fn check_journal(settings: &Settings, id: &str) -> Result<()> {
+    let (mut masters, dir) = (read(settings)?, settings.data_dir.as_path());
+    let unread = |masters: &[Master]| {
+        journal::locked_out(dir, &Sealer::of_all(masters))
+            .map_err(|error| refuse(format!("The journal in {} cannot be read: {error}", dir.display())))
+    };
+    let before = unread(&masters)?;
+    masters.retain(|master| id_of(master) != id);
+    let lost = unread(&masters)?.saturating_sub(before);
+    if lost == 0 {
+        return Ok(());
+    }
+    let text = format!(
+        "{lost} refreshed grants that the store does not have yet are sealed under {id}, in the journal in {}. Start a \
+         gateway there, which stores them, and remove the key then",
+        dir.display()
+    );
+    Err(Error::new(Kind::Conflict, text))
 }
 
 /// The keys that the database knows, and the ids of those in the key file.

@@ -87,6 +87,10 @@ impl Keys {
     }
 }
 
+fn ring_of(masters: &[Zeroizing<[u8; 32]>]) -> Vec<Arc<Keys>> {
+    masters.iter().map(|master| Arc::new(Keys::derive(master))).collect()
+}
+
 /// The id of a master key: it tells keys apart, and nothing of the key.
 pub(super) fn id_of(master: &[u8; 32]) -> String {
     hex::encode(digest(master, &[b"hubgate key 1|id"]).first_chunk::<4>().unwrap_or(&[0; 4]))
@@ -106,8 +110,12 @@ impl Sealer {
 
     /// The keys of a file; a later change of the file is taken up.
     pub(super) fn of(file: KeyFile, masters: &[Zeroizing<[u8; 32]>]) -> Self {
-        let ring = masters.iter().map(|master| Arc::new(Keys::derive(master))).collect();
-        Self(Arc::new(Shared { ring: ArcSwap::from_pointee(ring), file: Some(file) }))
+        Self(Arc::new(Shared { ring: ArcSwap::from_pointee(ring_of(masters)), file: Some(file) }))
+    }
+
+    /// The keys of several masters, whatever becomes of their file.
+    pub(super) fn of_all(masters: &[Zeroizing<[u8; 32]>]) -> Self {
+        Self(Arc::new(Shared { ring: ArcSwap::from_pointee(ring_of(masters)), file: None }))
     }
 
     /// Takes up the key file as it is now, or waits until somebody else has.
@@ -122,7 +130,7 @@ impl Sealer {
 
     fn take(&self, masters: &[Zeroizing<[u8; 32]>]) {
         let before = self.0.ring.load();
-        let ring: Vec<Arc<Keys>> = masters.iter().map(|master| Arc::new(Keys::derive(master))).collect();
+        let ring = ring_of(masters);
         if !ring.iter().any(|keys| before.iter().any(|known| known.id == keys.id)) {
             tracing::error!("the master key file has none of the keys in use; it is not taken up");
             return;

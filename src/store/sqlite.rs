@@ -6,17 +6,19 @@ use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::Path,
+    sync::Arc,
     time::Duration,
 };
 
 use async_trait::async_trait;
 use sqlx::{
-    ConnectOptions as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    ConnectOptions as _, Connection as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
     migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 use tracing::log::LevelFilter;
 
+use self::disk::{Disk, Writing};
 use super::{
     Settings, Store,
     audit::Chain,
@@ -24,7 +26,7 @@ use super::{
     key, migration,
     seal::Sealer,
 };
-use crate::{clock::SharedClock, error::Result as PublicResult};
+use crate::{clock::SharedClock, config::Synchronous, error::Result as PublicResult};
 
 /// The time of the database in SQL: there is no other clock than this process's.
 macro_rules! db_now {
@@ -35,6 +37,13 @@ macro_rules! db_now {
 
 /// What locks a row that is read; a transaction that writes has the whole database to itself.
 macro_rules! for_update {
+    () => {
+        ""
+    };
+}
+
+/// What locks rows that are read, and leaves out those that somebody else has locked.
+macro_rules! skip_locked {
     () => {
         ""
     };
@@ -52,6 +61,7 @@ mod accounts;
 #[path = "sql/audit.rs"]
 mod audit;
 pub(super) mod backup;
+mod disk;
 #[path = "sql/grants.rs"]
 mod grants;
 #[path = "sql/instances.rs"]
@@ -85,6 +95,7 @@ pub(super) struct SqliteStore {
     /// The key of the audit log; `None` when its head is gone.
     chain: Option<Chain>,
     clock: SharedClock,
+    disk: Arc<Disk>,
     /// Shared by every process that has the database open; see [`SqliteStore::release_leases`].
     lock: File,
 }
@@ -103,14 +114,34 @@ impl SqliteStore {
             .filename(&path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
+            .synchronous(match settings.synchronous {
+                Synchronous::Full => SqliteSynchronous::Full,
+                Synchronous::Normal => SqliteSynchronous::Normal,
+            })
             .busy_timeout(BUSY)
             .foreign_keys(true)
             .pragma("secure_delete", "ON")
             .log_statements(LevelFilter::Trace)
             .log_slow_statements(LevelFilter::Debug, Duration::from_secs(1));
-        let pool = |connections: u32| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
-        let write = pool(1).connect_with(options.clone()).await.map_err(failed)?;
+        if settings.synchronous == Synchronous::Normal {
+            tracing::warn!(
+                "store.synchronous is \"normal\": when the power fails, writes that were acknowledged are lost, and with a \
+                 refreshed grant its instance's access"
+            );
+        }
+        let disk = Arc::new(Disk::new(dir));
+        // The files stay open: to open them anew takes room on the disk, also for a reader.
+        let pool = |connections: u32| {
+            let options = SqlitePoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
+            options.idle_timeout(None).max_lifetime(None)
+        };
+        let judge = Arc::clone(&disk);
+        let writer = pool(1).before_acquire(move |connection, known| {
+            // In a transaction still: it was rolled back by a fault, behind the driver's back.
+            let fit = !connection.is_in_transaction() && judge.trusts(known.age);
+            Box::pin(async move { Ok(fit) })
+        });
+        let write = writer.connect_with(options.clone()).await.map_err(failed)?;
         let shown = path.display().to_string();
         let mark: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&write).await.map_err(failed)?;
         if mark == backup::BACKUP {
@@ -133,7 +164,7 @@ impl SqliteStore {
             .mode(0o600)
             .open(&lock_path)
             .map_err(|error| key::refuse(format!("{} cannot be opened: {error}", lock_path.display())))?;
-        let store = Self { write, read, sealer, chain, clock, lock };
+        let store = Self { write, read, sealer, chain, clock, disk, lock };
         store.release_leases().await?;
         Ok(store)
     }
@@ -156,8 +187,8 @@ impl SqliteStore {
     }
 
     /// A transaction that may write from its first statement on.
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
-        Ok(self.write.begin_with("BEGIN IMMEDIATE").await?)
+    async fn begin(&self) -> Result<Writing> {
+        Ok(Writing::begin(&self.write, &self.disk).await?)
     }
 
     /// A transaction that reads everything as it is at one moment.
@@ -165,8 +196,8 @@ impl SqliteStore {
         Ok(self.read.begin().await?)
     }
 
-    fn reader(&self) -> &SqlitePool {
-        &self.read
+    fn reader(&self) -> SqlitePool {
+        self.read.clone()
     }
 
     fn now(&self) -> i64 {
@@ -179,7 +210,7 @@ impl Store for SqliteStore {
     async fn ping(&self) -> PublicResult<()> {
         // The table is read, so that a database that vanished is noticed.
         sqlx::query("SELECT key_id FROM master_key LIMIT 1").execute(&self.read).await.map_err(Error::from)?;
-        Ok(())
+        self.disk.writable(&self.write).await
     }
 
     fn schema(&self) -> i64 {
@@ -247,6 +278,7 @@ mod tests {
         let store = SqliteStore::open(&Settings::new(dir.path()), Arc::new(SystemClock)).await.unwrap();
         for query in [
             "EXPLAIN QUERY PLAN SELECT * FROM instance WHERE token_digest = x'00'",
+            "EXPLAIN QUERY PLAN SELECT instance_id FROM instance_grant WHERE keep_alive_at <= 1 ORDER BY keep_alive_at LIMIT 9",
             "EXPLAIN QUERY PLAN SELECT * FROM organization WHERE secret_digest = x'00'",
             "EXPLAIN QUERY PLAN SELECT * FROM account_user WHERE secret_digest = x'00'",
             "EXPLAIN QUERY PLAN SELECT * FROM instance WHERE organization_id = 1 AND id > 5 ORDER BY id LIMIT 10",

@@ -56,20 +56,26 @@ pub async fn collect(mut body: ByteStream, limit: usize, deadline: Instant) -> R
     }
 }
 
-/// `stream`, ended with [`io::ErrorKind::TimedOut`] when no chunk comes for `idle`.
-pub(super) fn with_idle(stream: ByteStream, idle: Duration) -> ByteStream {
-    Idle { stream, longest: idle, sleep: Box::pin(tokio::time::sleep(idle)), waiting: false }.boxed()
+/// `stream`, ended with [`io::ErrorKind::TimedOut`] when no chunk comes for `idle`; `held` lives as long as it does.
+pub(super) fn with_idle<S, H>(stream: S, idle: Duration, held: H) -> ByteStream
+where
+    S: Stream<Item = io::Result<Bytes>> + Send + Unpin + 'static,
+    H: Send + Unpin + 'static,
+{
+    Idle { stream, longest: idle, sleep: None, waiting: false, _held: held }.boxed()
 }
 
-struct Idle {
-    stream: ByteStream,
+struct Idle<S, H> {
+    stream: S,
     longest: Duration,
-    sleep: Pin<Box<Sleep>>,
+    /// Made when the reader waits for the first time: most bodies are there when they are asked for.
+    sleep: Option<Pin<Box<Sleep>>>,
     /// Whether the timer runs: only while the reader waits, so a slow reader is not the sender's fault.
     waiting: bool,
+    _held: H,
 }
 
-impl Stream for Idle {
+impl<S: Stream<Item = io::Result<Bytes>> + Unpin, H: Unpin> Stream for Idle<S, H> {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -78,11 +84,13 @@ impl Stream for Idle {
             this.waiting = false;
             return Poll::Ready(item);
         }
+        let longest = this.longest;
+        let sleep = this.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(longest)));
         if !this.waiting {
             this.waiting = true;
-            this.sleep.as_mut().reset(Instant::now() + this.longest);
+            sleep.as_mut().reset(Instant::now() + longest);
         }
-        match this.sleep.as_mut().poll(cx) {
+        match sleep.as_mut().poll(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(()) => {
                 this.waiting = false;
@@ -163,9 +171,9 @@ mod tests {
     async fn ends_a_silent_stream() {
         let silent = || stream::pending().boxed();
         let short = Duration::from_millis(20);
-        let mut idle = with_idle(silent(), short);
+        let mut idle = with_idle(silent(), short, ());
         assert_eq!(idle.next().await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
-        let error = collect(with_idle(silent(), short), 9, soon()).await.unwrap_err();
+        let error = collect(with_idle(silent(), short, ()), 9, soon()).await.unwrap_err();
         assert_eq!(error.kind(), Kind::ProviderTimeout);
         assert_eq!(collect(silent(), 9, Instant::now() + short).await.unwrap_err().kind(), Kind::ProviderTimeout);
     }

@@ -1,6 +1,7 @@
 //! The transport over the network.
 //!
-//! One connection pool, HTTP/1.1 and HTTP/2, TLS by rustls. Nothing is called that the [`Guard`] has not passed: the URL
+//! Connections are pooled, HTTP/1.1 and HTTP/2, TLS by rustls. A call whose body is at hand goes through the thin client
+//! (`lean`), a streamed one through reqwest. Nothing is called that the [`Guard`] has not passed: the URL
 //! before each hop, the addresses inside the resolver. No proxy of the environment is used. Redirects are followed here,
 //! one checked hop at a time, and credentials never cross to another origin.
 //!
@@ -10,11 +11,12 @@
 use std::{sync::Arc, time::Duration};
 
 use ::url::Url;
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use bytes::Bytes;
 use reqwest::{
     Method,
     header::{
-        CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+        CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING,
+        UPGRADE,
     },
     redirect::Policy,
 };
@@ -22,13 +24,16 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     Body, ByteStream, Request, Response, Transport,
-    body::{Upload, with_idle},
+    answer::Answer,
+    body::Upload,
     breaker,
     guard::{Guard, Refused},
+    lean::{self, Lean, cause},
     origin::{Origin, Origins},
     redirect::{self, Step},
-    resolver::{Guarded, Lookup, System},
+    resolver::{Guarded, Lookup, Resolver, System},
     retry::{self, Failure},
+    trust,
 };
 use crate::{
     clock::SharedClock,
@@ -84,7 +89,8 @@ const FRAMING: [HeaderName; 8] = [CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, 
 /// The HTTP client; cheap to clone.
 #[derive(Clone)]
 pub struct Client {
-    http: reqwest::Client,
+    lean: Arc<Lean>,
+    streaming: reqwest::Client,
     guard: Guard,
     settings: Arc<Settings>,
     clock: SharedClock,
@@ -101,7 +107,7 @@ struct Call {
 
 enum Payload {
     Empty,
-    Bytes(bytes::Bytes),
+    Bytes(Bytes),
     /// Taken by the first attempt.
     Stream(Option<(ByteStream, Option<u64>)>),
 }
@@ -132,24 +138,24 @@ impl Client {
         if rustls::crypto::ring::default_provider().install_default().is_err() {
             tracing::trace!("a TLS crypto provider was installed before");
         }
-        let resolver = Arc::new(Guarded { guard: guard.clone(), lookup });
-        let builder = || {
-            #[expect(clippy::disallowed_methods, reason = "this is the one place the rule points to")]
-            reqwest::Client::builder()
-                .no_proxy()
-                .redirect(Policy::none())
-                .referer(false)
-                .connect_timeout(settings.connect_timeout)
-                .pool_idle_timeout(settings.pool_idle)
-                .dns_resolver(Arc::clone(&resolver))
-                .user_agent(concat!("hubgate/", env!("CARGO_PKG_VERSION")))
-        };
-        let http = builder().build().or_else(|error| {
-            tracing::warn!(%error, "no certificate authorities were found: https calls will fail");
-            builder().tls_certs_only([]).build()
-        });
+        let tls = trust::settings()?;
+        let resolver = Resolver(Arc::new(Guarded { guard: guard.clone(), lookup }));
+        let mut offering = tls.clone();
+        offering.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        #[expect(clippy::disallowed_methods, reason = "this is the one place the rule points to")]
+        let streaming = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(Policy::none())
+            .referer(false)
+            .connect_timeout(settings.connect_timeout)
+            .pool_idle_timeout(settings.pool_idle)
+            .dns_resolver(resolver.clone())
+            .tls_backend_preconfigured(offering)
+            .user_agent(lean::USER_AGENT)
+            .build();
         Ok(Self {
-            http: http.map_err(Error::internal)?,
+            lean: Arc::new(Lean::new(settings.clone(), resolver, tls)),
+            streaming: streaming.map_err(Error::internal)?,
             guard,
             origins: Origins::new(settings.breaker.clone(), settings.origin_concurrency),
             settings: Arc::new(settings),
@@ -173,7 +179,7 @@ impl Client {
             self.guard.check(&call.url, &hosts)?;
             let origin = self.origins.get(&call.url);
             let slot = origin.enter(deadline).await?;
-            let mut answer = self.attempts(&origin, &mut call, deadline, retryable).await?;
+            let answer = self.attempts(&origin, &mut call, deadline, retryable).await?;
             let next = if follow_redirects {
                 redirect::target(&call.method, &call.url, answer.status(), answer.headers())?
             } else {
@@ -182,13 +188,7 @@ impl Client {
             // A streamed body is gone; the caller sees the redirect.
             let next = next.filter(|(_, step)| *step == Step::Get || call.is_repeatable());
             let Some((to, step)) = next else {
-                let (status, headers) = (answer.status(), std::mem::take(answer.headers_mut()));
-                // The slot is free when the body has been read, or is dropped.
-                let stream = answer.bytes_stream().map_err(move |error| {
-                    let _held = &slot;
-                    std::io::Error::other(error.without_url())
-                });
-                return Ok(Response { status, headers, body: with_idle(stream.boxed(), idle) });
+                return Ok(answer.opened(idle, slot));
             };
             if hop >= self.settings.max_redirects {
                 break;
@@ -203,13 +203,7 @@ impl Client {
     }
 
     /// One hop, with its retries.
-    async fn attempts(
-        &self,
-        origin: &Origin,
-        call: &mut Call,
-        deadline: Instant,
-        retryable: bool,
-    ) -> Result<reqwest::Response> {
+    async fn attempts(&self, origin: &Origin, call: &mut Call, deadline: Instant, retryable: bool) -> Result<Answer> {
         origin.budget.deposit();
         let repeatable = retryable || retry::is_idempotent(&call.method);
         let mut attempt = 1;
@@ -238,12 +232,7 @@ impl Client {
     }
 
     /// One attempt, of which the origin's breaker learns.
-    async fn admitted(
-        &self,
-        origin: &Origin,
-        call: &mut Call,
-        deadline: Instant,
-    ) -> (Result<reqwest::Response>, Option<Failure>) {
+    async fn admitted(&self, origin: &Origin, call: &mut Call, deadline: Instant) -> (Result<Answer>, Option<Failure>) {
         let pass = match origin.admit() {
             Ok(pass) => pass,
             Err(down) => return (Err(down), None),
@@ -268,21 +257,26 @@ impl Client {
         }
     }
 
-    async fn once(&self, call: &mut Call) -> Result<reqwest::Response, (Error, Option<Failure>)> {
-        let mut request = self.http.request(call.method.clone(), call.url.clone()).headers(call.headers.clone());
-        match &mut call.body {
-            // Where a method means a body, that there is none has to be told: servers refuse such a call without a length.
-            Payload::Empty if matches!(call.method, Method::POST | Method::PUT | Method::PATCH) => {
-                request = request.header(CONTENT_LENGTH, 0);
+    async fn once(&self, call: &mut Call) -> Result<Answer, (Error, Option<Failure>)> {
+        let body = match &mut call.body {
+            Payload::Empty => Bytes::new(),
+            Payload::Bytes(bytes) => bytes.clone(),
+            Payload::Stream(stream) => {
+                let Some((stream, length)) = stream.take() else {
+                    return Err((Error::internal("a streamed body was to be sent twice"), None));
+                };
+                let request =
+                    self.streaming.request(call.method.clone(), call.url.clone()).headers(call.headers.clone());
+                let sent = request.body(reqwest::Body::wrap(Upload::new(stream, length))).send().await;
+                return sent.map(Answer::Full).map_err(|error| classify_streamed(error.without_url()));
             }
-            Payload::Empty => {}
-            Payload::Bytes(bytes) => request = request.body(bytes.clone()),
-            Payload::Stream(stream) => match stream.take() {
-                Some((stream, length)) => request = request.body(reqwest::Body::wrap(Upload::new(stream, length))),
-                None => return Err((Error::internal("a streamed body was to be sent twice"), None)),
-            },
+        };
+        // Where a method means a body, that there is none has to be told: servers refuse such a call without a length.
+        if body.is_empty() && matches!(call.method, Method::POST | Method::PUT | Method::PATCH) {
+            call.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        request.send().await.map_err(classify)
+        let sent = self.lean.send(&call.method, &call.url, &call.headers, body).await;
+        sent.map(Answer::Lean).map_err(classify)
     }
 }
 
@@ -292,10 +286,20 @@ impl Call {
     }
 }
 
-/// What an attempt without an answer means.
-fn classify(error: reqwest::Error) -> (Error, Option<Failure>) {
-    // The URL may carry secrets in its query.
-    let error = error.without_url();
+/// What an attempt of the thin client without an answer means.
+fn classify(fault: lean::Fault) -> (Error, Option<Failure>) {
+    if let Some(refused) = cause::<Refused>(&fault) {
+        return (refused.clone().into(), None);
+    }
+    match fault {
+        lean::Fault::Uri(_) => (Error::internal(fault), None),
+        lean::Fault::Client(_) if fault.is_connect() => not_connected(fault),
+        lean::Fault::Client(_) => broken(fault),
+    }
+}
+
+/// What an attempt of reqwest without an answer means; `error` tells no URL, which may carry secrets in its query.
+fn classify_streamed(error: reqwest::Error) -> (Error, Option<Failure>) {
     if let Some(refused) = cause::<Refused>(&error) {
         return (refused.clone().into(), None);
     }
@@ -303,26 +307,22 @@ fn classify(error: reqwest::Error) -> (Error, Option<Failure>) {
         return (Error::internal(error), None);
     }
     if error.is_connect() || error.is_timeout() {
-        let public = "The provider cannot be reached";
-        return (Error::new(Kind::ProviderUnreachable, public).with_source(error), Some(Failure::NotConnected));
+        return not_connected(error);
     }
     if cause::<hyper::Error>(&error).is_some_and(hyper::Error::is_user) {
         return (Error::bad_request("The upload broke off").with_source(error), None);
     }
-    let public = "The connection to the provider broke before it answered";
-    (Error::new(Kind::ProviderUnreachable, public).with_source(error), Some(Failure::Broken))
+    broken(error)
 }
 
-/// The first error of type `E` in the chain.
-fn cause<E: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&E> {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        next = error.source();
-    }
-    None
+fn not_connected(error: impl std::error::Error + Send + Sync + 'static) -> (Error, Option<Failure>) {
+    let public = "The provider cannot be reached";
+    (Error::new(Kind::ProviderUnreachable, public).with_source(error), Some(Failure::NotConnected))
+}
+
+fn broken(error: impl std::error::Error + Send + Sync + 'static) -> (Error, Option<Failure>) {
+    let public = "The connection to the provider broke before it answered";
+    (Error::new(Kind::ProviderUnreachable, public).with_source(error), Some(Failure::Broken))
 }
 
 fn late() -> Error {

@@ -7,6 +7,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
 };
+use url::Position;
 
 use super::{
     breaker::{self, Breaker, Pass},
@@ -43,7 +44,12 @@ impl Origins {
     }
 
     pub(super) fn get(&self, url: &url::Url) -> Arc<Origin> {
-        self.known.get_with(url.origin().ascii_serialization(), || {
+        // Scheme, host and port; an outbound URL has no user.
+        let origin = &url[..Position::BeforePath];
+        if let Some(known) = self.known.get(origin) {
+            return known;
+        }
+        self.known.get_with(origin.to_owned(), || {
             Arc::new(Origin {
                 budget: Budget::default(),
                 breaker: Breaker::new(Arc::clone(&self.breaker)),

@@ -4,8 +4,12 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
+    task::{Context, Poll},
+    vec,
 };
 
+use futures_util::future::BoxFuture;
+use hyper_util::client::legacy::connect::dns;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::guard::{Guard, Refused};
@@ -36,24 +40,48 @@ pub(super) struct Guarded {
     pub(super) lookup: Arc<dyn Lookup>,
 }
 
-impl Resolve for Guarded {
+type Refusal = Box<dyn std::error::Error + Send + Sync>;
+
+impl Guarded {
+    async fn permitted(&self, host: &str) -> Result<vec::IntoIter<SocketAddr>, Refusal> {
+        let found = self.lookup.lookup(host).await?;
+        let mut refused: Option<Refused> = None;
+        let mut permitted = Vec::with_capacity(found.len());
+        for address in found {
+            match self.guard.permits(host, address) {
+                Ok(()) => permitted.push(SocketAddr::new(address, 0)),
+                Err(why) => refused = Some(why),
+            }
+        }
+        match refused {
+            Some(why) if permitted.is_empty() => Err(why.into()),
+            _ => Ok(permitted.into_iter()),
+        }
+    }
+}
+
+/// The same resolver, for either client.
+#[derive(Clone)]
+pub(super) struct Resolver(pub(super) Arc<Guarded>);
+
+impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let (guard, lookup) = (self.guard.clone(), Arc::clone(&self.lookup));
-        Box::pin(async move {
-            let host = name.as_str();
-            let found = lookup.lookup(host).await?;
-            let mut refused: Option<Refused> = None;
-            let mut permitted = Vec::with_capacity(found.len());
-            for address in found {
-                match guard.permits(host, address) {
-                    Ok(()) => permitted.push(SocketAddr::new(address, 0)),
-                    Err(why) => refused = Some(why),
-                }
-            }
-            match refused {
-                Some(why) if permitted.is_empty() => Err(why.into()),
-                _ => Ok(Box::new(permitted.into_iter()) as Addrs),
-            }
-        })
+        let guarded = Arc::clone(&self.0);
+        Box::pin(async move { Ok(Box::new(guarded.permitted(name.as_str()).await?) as Addrs) })
+    }
+}
+
+impl tower::Service<dns::Name> for Resolver {
+    type Response = vec::IntoIter<SocketAddr>;
+    type Error = Refusal;
+    type Future = BoxFuture<'static, Result<Self::Response, Refusal>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: dns::Name) -> Self::Future {
+        let guarded = Arc::clone(&self.0);
+        Box::pin(async move { guarded.permitted(name.as_str()).await })
     }
 }

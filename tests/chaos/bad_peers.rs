@@ -23,13 +23,25 @@ enum Kind {
     Silent,
     DrippingHead,
     HalfBody,
+    DrippingBody,
     NeverReading,
+    OtherProtocol,
     HalfHandshake,
+    PrefaceOnly,
     IdleAfterOneCall,
 }
 
-const KINDS: [Kind; 6] =
-    [Kind::Silent, Kind::DrippingHead, Kind::HalfBody, Kind::NeverReading, Kind::HalfHandshake, Kind::IdleAfterOneCall];
+const KINDS: [Kind; 9] = [
+    Kind::Silent,
+    Kind::DrippingHead,
+    Kind::HalfBody,
+    Kind::DrippingBody,
+    Kind::NeverReading,
+    Kind::OtherProtocol,
+    Kind::HalfHandshake,
+    Kind::PrefaceOnly,
+    Kind::IdleAfterOneCall,
+];
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,8 +49,11 @@ impl fmt::Display for Kind {
             Self::Silent => "silent",
             Self::DrippingHead => "dripping head",
             Self::HalfBody => "half a body",
+            Self::DrippingBody => "dripping body",
             Self::NeverReading => "never reading",
+            Self::OtherProtocol => "TLS where there is none",
             Self::HalfHandshake => "half a TLS handshake",
+            Self::PrefaceOnly => "the preface of HTTP/2 alone",
             Self::IdleAfterOneCall => "idle after a call",
         })
     }
@@ -55,19 +70,20 @@ async fn misbehave(mut stream: TcpStream, kind: Kind, host: &str, account: &str)
     let first = match kind {
         Kind::Silent | Kind::NeverReading => String::new(),
         Kind::DrippingHead => format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\nX-Drip: "),
-        Kind::HalfBody => format!(
+        Kind::HalfBody | Kind::DrippingBody => format!(
             "POST /elements/api-v2/instances HTTP/1.1\r\nHost: {host}\r\nAuthorization: {account}\r\n\
              Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{\"name\": "
         ),
+        Kind::PrefaceOnly => "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(),
         // The first bytes of a ClientHello that announces 512 of them.
-        Kind::HalfHandshake => "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}".to_owned(),
+        Kind::OtherProtocol | Kind::HalfHandshake => "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}".to_owned(),
         Kind::IdleAfterOneCall => format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\n"),
     };
     if stream.write_all(first.as_bytes()).await.is_err() {
         return;
     }
     match kind {
-        Kind::DrippingHead => {
+        Kind::DrippingHead | Kind::DrippingBody => {
             let (mut from, mut to) = stream.into_split();
             let dripping = async {
                 while to.write_all(b"x").await.is_ok() {
@@ -108,6 +124,22 @@ async fn bad_connections_keep_nobody_out_and_are_closed() {
     let node = house.node(&[]).await;
     node.get(CONTENTS).await.expect(200);
     let host: Arc<str> = node.address().into();
+    // Another process for those who speak TLS, with a share of the places that is theirs alone.
+    let secrets = tempfile::tempdir().unwrap();
+    let (certificate, key) = (secrets.path().join("crt"), secrets.path().join("key"));
+    let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(&certificate, issued.cert.pem()).unwrap();
+    std::fs::write(&key, issued.signing_key.serialize_pem()).unwrap();
+    let mut other = House::embedded(false).await;
+    // The process needs some thirty files for itself.
+    other.open_files = (files / KINDS.len()).max(64);
+    let tls = other
+        .node(&[
+            ("HUBGATE_SERVER__TLS_CERT_FILE", certificate.to_str().unwrap()),
+            ("HUBGATE_SERVER__TLS_KEY_FILE", key.to_str().unwrap()),
+        ])
+        .await;
+    let tls_host: Arc<str> = tls.address().into();
 
     let done = Arc::new(Semaphore::new(0));
     let good = {
@@ -135,7 +167,8 @@ async fn bad_connections_keep_nobody_out_and_are_closed() {
         })
     };
     let bad = futures_util::future::join_all((0..number).map(|at| {
-        let (kind, host, account) = (KINDS[at % KINDS.len()], Arc::clone(&host), house.account.clone());
+        let (kind, account) = (KINDS[at % KINDS.len()], house.account.clone());
+        let host = Arc::clone(if kind == Kind::HalfHandshake { &tls_host } else { &host });
         tokio::spawn(async move {
             let stream = connect(&host, kind).await;
             let connected = Instant::now();
@@ -160,8 +193,9 @@ async fn bad_connections_keep_nobody_out_and_are_closed() {
     tell(
         check,
         format_args!(
-            "{number} at a process with {files} files: all closed, at the latest: {}; meanwhile {} good calls over new \
+            "{number} of {} kinds at a process with {files} files: all closed, at the latest: {}; meanwhile {} good calls over new \
              connections, all 200, half of them in {} ms, 99 % in {} ms, the slowest in {} ms",
+            KINDS.len(),
             longest.join(", "),
             times.len(),
             times[times.len() / 2].as_millis(),

@@ -7,7 +7,7 @@ use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
 use crate::{
     Dice, alone,
     house::{House, Node},
-    ledger::{Writer, audit},
+    ledger::{Writer, acknowledged, audit, writers},
     size, tell,
 };
 
@@ -39,7 +39,7 @@ async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
     let cycles = size(12, 300);
     let mut dice = Dice::new(check);
     let house = House::embedded(false).await;
-    let mut writers: Vec<_> = (0..WRITERS).map(|number| Writer::new(&house, number, dice.below(1 << 40))).collect();
+    let mut writers = writers(WRITERS, &house, &mut dice);
     let mut node = house.node(&[]).await;
     let mut starts_killed = 0;
     for cycle in 0..cycles {
@@ -62,7 +62,7 @@ async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
         assert!(wrong.is_empty(), "cycle {cycle}: {wrong:#?}");
         assert_eq!(integrity(&house.data()).await, "ok", "cycle {cycle}");
     }
-    let acknowledged: usize = writers.iter().map(|writer| writer.acknowledged).sum();
+    let acknowledged = acknowledged(&writers);
     let unanswered: usize = writers.iter().map(|writer| writer.unanswered).sum();
     assert!(acknowledged >= cycles, "only {acknowledged} writes: nothing is shown");
     tell(

@@ -47,6 +47,20 @@ pub(crate) struct Writer {
     pub(crate) acknowledged: usize,
     /// Writes that were not answered.
     pub(crate) unanswered: usize,
+    /// Whether a write may be answered that it cannot be done just now; the writer stops then, too.
+    pub(crate) may_be_refused: bool,
+    /// What it was told then.
+    pub(crate) refusal: Option<String>,
+}
+
+/// So many writers, each with dice of its own.
+pub(crate) fn writers(number: usize, house: &House, dice: &mut Dice) -> Vec<Writer> {
+    (0..number).map(|number| Writer::new(house, number, dice.below(1 << 40))).collect()
+}
+
+/// The writes of all of them that were acknowledged.
+pub(crate) fn acknowledged(writers: &[Writer]) -> usize {
+    writers.iter().map(|writer| writer.acknowledged).sum()
 }
 
 impl Writer {
@@ -62,6 +76,8 @@ impl Writer {
             doubt: None,
             acknowledged: 0,
             unanswered: 0,
+            may_be_refused: false,
+            refusal: None,
         }
     }
 
@@ -89,6 +105,11 @@ impl Writer {
                 self.unanswered += 1;
                 return self;
             };
+            if self.may_be_refused && reply.status == 503 {
+                assert_eq!(reply.body["code"], "unavailable", "{}", reply.body);
+                self.refusal = Some(reply.body["message"].as_str().unwrap().to_owned());
+                return self;
+            }
             assert_eq!(reply.status, 200, "{doubt:?}: {}", reply.body);
             self.doubt = None;
             self.acknowledged += 1;
@@ -147,6 +168,8 @@ pub(crate) async fn audit(node: &Node, house: &House, writers: &mut [Writer]) ->
         .map(|one| (one["id"].as_i64().unwrap(), one["name"].as_str().unwrap().to_owned()))
         .collect();
     assert_eq!(stored.remove(&house.instance).as_deref(), Some("mine"));
+    // So are the guests'.
+    stored.retain(|_, name| name != "mine");
     let mut wrong = Vec::new();
     for writer in writers.iter_mut() {
         writer.settle(&mut stored, &mut wrong);

@@ -37,6 +37,11 @@ impl Element {
         self.operation(operation)["supported"] == true
     }
 
+    /// Whether `resource.operation` takes `parameter` (or that member of its body), which its hub has.
+    pub(crate) fn takes(&self, operation: &str, parameter: &str) -> bool {
+        self.operation(operation)["refuses"].get(parameter).is_none()
+    }
+
     /// Whether it has `resource`, one of those that only some providers have.
     pub(crate) fn has(&self, resource: &str) -> bool {
         self.matrix[resource].is_object()

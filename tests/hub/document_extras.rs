@@ -200,3 +200,43 @@ async fn links_of_folders_and_wrong_link_parameters() {
     let file = hub.upload("box", "/files?path=/Bin/a.txt", b"x").await.expect(200).body;
     hub.delete("box", &format!("/files/{}?emptyTrash=true", id(&file))).await.expect(200);
 }
+
+#[tokio::test]
+async fn a_copy_over_something_that_fails_leaves_everything_as_it_was() {
+    let hub = Gateway::demo();
+    // How an element puts things in their places: what was there aside, the copy in its place, at last what was there away.
+    for (element, method, path, away) in [
+        ("box", "PUT", "/2.0/f", ("DELETE", "/2.0/f")),
+        ("dropbox", "POST", "/2/files/move_v2", ("POST", "/2/files/delete_v2")),
+        ("onedrive", "PATCH", "/v1.0/drives/", ("DELETE", "/v1.0/drives/")),
+    ] {
+        for (kind, from, to) in [("files", "/Over/a.txt", "/Over/b.txt"), ("folders", "/Over/one", "/Over/two")] {
+            for (path, text) in
+                [("/Over/a.txt", "new"), ("/Over/b.txt", "old"), ("/Over/one/new.txt", "x"), ("/Over/two/old.txt", "x")]
+            {
+                hub.upload(element, &format!("/files?path={path}&overwrite=true"), text.as_bytes()).await.expect(200);
+            }
+            let copy = format!("/{kind}/copy?path={from}&overwrite=true");
+            let state = async || {
+                let names = async |path: &str| {
+                    hub.get(element, &format!("/folders/contents?path={path}&orderBy=name")).await.expect(200).names()
+                };
+                let text = hub.get(element, "/files?path=/Over/b.txt").await.expect(200).bytes;
+                (names("/Over").await, names("/Over/two").await, text)
+            };
+            let before = state().await;
+            for (method, path, skip) in [(method, path, 0), (method, path, 1), (away.0, away.1, 0)] {
+                let fault = json!({"method": method, "path": path, "skip": skip, "status": 403, "times": 1});
+                hub.control(element, Method::POST, "/faults", &fault).await;
+                let failed = hub.json(element, Method::POST, &copy, &json!({"path": to})).await.expect(403).body;
+                let told = failed["message"].as_str().unwrap();
+                assert!(told.ends_with("what had been done by then has been taken back"), "{element}: {failed}");
+                assert_eq!(state().await, before, "{element}: {kind}: {method} {path}, {skip}");
+            }
+            hub.json(element, Method::POST, &copy, &json!({"path": to})).await.expect(200);
+            let (all, inside, text) = state().await;
+            assert_eq!(all, before.0, "{element}");
+            assert!(kind == "files" && text == b"new" || inside == ["new.txt"], "{element}: {inside:?} {text:?}");
+        }
+    }
+}

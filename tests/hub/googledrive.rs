@@ -196,7 +196,9 @@ async fn a_folder_whose_copy_fails_leaves_everything_as_it_was() {
     let fault = json!({"method": "POST", "path": format!("/drive/v3/files/{two}/copy"), "status": 403, "times": 1});
     hub.control(KEY, Method::POST, "/faults", &fault).await;
     let failed = hub.json(KEY, Method::POST, &copy, &to).await.expect(403);
-    assert!(failed.body["message"].as_str().unwrap().contains("failed at `two.txt`"), "{}", failed.body);
+    let told = failed.body["message"].as_str().unwrap();
+    assert!(told.contains("failed at `two.txt`") && told.ends_with("has been taken back"), "{}", failed.body);
+    assert!(failed.body["providerMessage"].is_string(), "{}", failed.body);
     kept(&["kept.txt"]).await;
     // At the very end, when the old one is in the trash already.
     let old = id(&hub.get(KEY, "/folders/metadata?path=/Whole/b").await.expect(200).body);

@@ -212,13 +212,18 @@ fn a_walk_enters_folders_and_what_was_begun_is_taken_back() {
     };
     let whole = json!({"calls": calls(&json!({"body": {}})), "answer": {"body": {"used": 4, "total": 9}}});
     assert_eq!(problems(&call, &whole), Vec::<String>::new());
-    let mut failing = calls(&json!({"status": 403}));
-    let delete = json!({"method": "DELETE", "url": "https://api.acme.example/made/m1"});
-    failing.push(json!({"request": delete, "reply": {"status": 204}}));
-    let answer = json!({"status": 403, "body": {"message":
-        "Carried out for 3 items, then it failed: The provider does not allow this"}});
-    let failing = json!({"calls": failing, "answer": answer});
-    assert_eq!(problems(&call, &failing), Vec::<String>::new());
+    for (status, undone) in [
+        (204, "what had been done by then has been taken back"),
+        (404, "what had been done by then has been taken back"),
+        (403, "not all that had been done by then could be taken back"),
+    ] {
+        let mut failing = calls(&json!({"status": 403}));
+        let delete = json!({"method": "DELETE", "url": "https://api.acme.example/made/m1"});
+        failing.push(json!({"request": delete, "reply": {"status": status}}));
+        let told = format!("Carried out for 3 items, then it failed: The provider does not allow this; {undone}");
+        let failing = json!({"calls": failing, "answer": {"status": 403, "body": {"message": told}}});
+        assert_eq!(problems(&call, &failing), Vec::<String>::new());
+    }
     let wrong = |undo: &str| {
         let mut call = call.clone();
         call["steps"][0]["undo"]["path"] = json!(undo);

@@ -21,7 +21,9 @@ use axum::{
 };
 use chrono::{TimeDelta, Utc};
 use hubgate::{
-    clock::SystemClock,
+    app::App,
+    clock::{SharedClock, SystemClock},
+    config::{Config, ElementSettings},
     store::{self, NewAccount, NewGrant, NewInstance, Settings, Store},
 };
 use reqwest::Method;
@@ -92,7 +94,7 @@ fn mapping(api: &str, provider: &TokenServer) -> Value {
         ],
         "authentication": {
             "type": "oauth2", "authorizeUrl": provider.url("/authorize"), "tokenUrl": provider.url("/token"),
-            "clientAuthentication": "body"
+            "clientAuthentication": "body", "refreshTokenIdleDays": 60
         },
         "hosts": {"api": api}, "egress": ["127.0.0.1"], "unsupported": {"*": "A shelf only holds things"},
         "addressing": {"by": "path", "fields": "files"},
@@ -240,6 +242,7 @@ impl House {
                 refresh: Some(SecretString::from(refresh)),
                 expires_at: Some(Utc::now() + left),
                 secret: None,
+                keep_alive_in: None,
             }),
             ..NewInstance::default()
         };
@@ -264,9 +267,53 @@ impl House {
         data.clone()
     }
 
+    /// The journals of refreshed grants of all nodes, and how long they are.
+    pub(crate) fn journals(&self) -> Vec<(PathBuf, u64)> {
+        let dir = match &self.kept {
+            Kept::Files(data) => data.clone(),
+            Kept::Server(_) | Kept::At(_) => self.dir.path().join("hubgate-data"),
+        };
+        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        let files = entries.filter(|entry| entry.file_name().to_str().unwrap().ends_with(".journal"));
+        files.filter_map(|file| Some((file.path(), file.metadata().ok()?.len()))).collect()
+    }
+
     /// The embedded store is at another place from now on.
     pub(crate) fn move_to(&mut self, data: PathBuf) {
         self.kept = Kept::Files(data);
+    }
+
+    /// A gateway in this process, not served.
+    pub(crate) async fn app(&self, clock: SharedClock) -> App {
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let mut config = Config::default();
+        match &self.kept {
+            Kept::Files(data) => config.store.data_dir.clone_from(data),
+            Kept::Server(database) => config.store.database_url = Some(SecretString::from(database.url(None))),
+            Kept::At(url) => config.store.database_url = Some(SecretString::from(url.clone())),
+        }
+        if config.store.database_url.is_some() {
+            config.store.data_dir = self.dir.path().join("hubgate-data");
+        }
+        config.store.master_key_file = Some(self.key());
+        config.catalog.path = self.dir.path().join("mappings");
+        config.egress.allow = vec!["127.0.0.1".to_owned()];
+        let own = [
+            ("oauth.api.key", "client"),
+            ("oauth.api.secret", "canary-client-secret"),
+            ("oauth.callback.url", "https://app.example/cb"),
+        ];
+        let configuration = own.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        config.elements.insert("shelf".to_owned(), ElementSettings { configuration });
+        App::build(config, clock).await.unwrap()
+    }
+
+    /// Changes the element's mapping.
+    pub(crate) fn remap(&self, change: impl FnOnce(&mut Value)) {
+        let file = self.dir.path().join("mappings/elements/shelf.json");
+        let mut mapping: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        change(&mut mapping);
+        std::fs::write(file, mapping.to_string()).unwrap();
     }
 
     /// This test's database.

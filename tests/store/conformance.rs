@@ -256,6 +256,68 @@ async fn failures_back_off_and_death_is_final_until_fresh_credentials(bench: &Be
     assert!(!store.commit_refresh(id, held.epoch, 2, tokens("old", None), Map::new()).await.unwrap());
 }
 
+/// What is kept alive, the longest due first.
+async fn idle_grants_are_taken_once_and_when_they_are_due(bench: &Bench) {
+    let (store, clock) = (&bench.store, &bench.clock);
+    let user = account(store, "idle@example.com").await;
+    let (day, hold) = (Duration::from_hours(24), Duration::from_secs(600));
+    // What other parts of this suite left.
+    while !store.claim_keep_alives(100, 9000 * day).await.unwrap().is_empty() {}
+    let made = async |days: Option<u32>, refresh: Option<&str>| {
+        let keep_alive_in = days.map(|days| days * day);
+        let grant = Some(NewGrant { keep_alive_in, ..tokens("A", refresh) });
+        store.insert_instance(NewInstance { grant, ..named(&user, "x") }).await.unwrap().id
+    };
+    let (late, soon, unknown) =
+        (made(Some(30), Some("R")).await, made(Some(20), Some("R")).await, made(None, Some("R")).await);
+    let never = made(Some(0), None).await;
+    assert_eq!(store.grant(never).await.unwrap().unwrap().keep_alive_at, None);
+    let at = store.grant(late).await.unwrap().unwrap().keep_alive_at.unwrap() - clock.now();
+    assert!((TimeDelta::hours(719)..=TimeDelta::hours(720)).contains(&at), "{at}");
+    assert_eq!(store.claim_keep_alives(10, hold).await.unwrap(), [unknown], "it is to be looked at, at once");
+    assert!(store.claim_keep_alives(10, hold).await.unwrap().is_empty());
+    store.keep_alive_in(unknown, 1, 9000 * day).await.unwrap();
+
+    bench.pass(TimeDelta::days(31)).await;
+    assert_eq!(store.claim_keep_alives(1, hold).await.unwrap(), [soon]);
+    assert_eq!(store.claim_keep_alives(10, hold).await.unwrap(), [late]);
+    assert!(store.claim_keep_alives(10, hold).await.unwrap().is_empty(), "somebody is at them");
+    bench.pass(TimeDelta::seconds(601)).await;
+    let mut again = store.claim_keep_alives(10, hold).await.unwrap();
+    again.sort_unstable();
+    assert_eq!(again, [late.min(soon), late.max(soon)], "he died");
+
+    // A refresh begins its time anew; who looked before that puts nothing off.
+    let lease = store.begin_refresh(soon, 1, "me", hold).await.unwrap().unwrap();
+    let next = NewGrant { keep_alive_in: Some(day), ..tokens("B", None) };
+    assert!(store.commit_refresh(soon, lease.epoch, 1, next, Map::new()).await.unwrap());
+    store.keep_alive_in(soon, 1, 9000 * day).await.unwrap();
+    store.keep_alive_in(never, 1, Duration::ZERO).await.unwrap();
+    // The dead are left alone.
+    let lease = store.begin_refresh(late, 1, "me", hold).await.unwrap().unwrap();
+    assert!(store.mark_reauth(late, lease.epoch, 1, "revoked").await.unwrap());
+    bench.pass(TimeDelta::days(2)).await;
+    assert_eq!(store.claim_keep_alives(10, hold).await.unwrap(), [soon]);
+    let row = store.grant(late).await.unwrap().unwrap();
+    assert_eq!((row.state, row.keep_alive_at), (GrantState::ReauthRequired, None));
+
+    // Many at once take each of them once.
+    let many: Vec<i64> = futures_util::future::join_all((0..40).map(|_| made(None, Some("R")))).await;
+    let taken = futures_util::future::join_all((0..8).map(|_| store.claim_keep_alives(7, hold))).await;
+    let mut taken: Vec<i64> = taken.into_iter().flat_map(Result::unwrap).collect();
+    loop {
+        let rest = store.claim_keep_alives(7, hold).await.unwrap();
+        if rest.is_empty() {
+            break;
+        }
+        taken.extend(rest);
+    }
+    taken.sort_unstable();
+    let mut many = many;
+    many.sort_unstable();
+    assert_eq!(taken, many);
+}
+
 async fn only_one_of_many_gets_the_lease(store: &Shared) {
     let user = account(store, "many@example.com").await;
     let new = NewInstance { grant: Some(tokens("A1", Some("R1"))), ..named(&user, "x") };
@@ -412,6 +474,7 @@ pub(crate) async fn conforms(bench: &Bench) {
     instances_are_listed_by_page_and_filter(store).await;
     a_refresh_is_fenced(bench).await;
     failures_back_off_and_death_is_final_until_fresh_credentials(bench).await;
+    idle_grants_are_taken_once_and_when_they_are_due(bench).await;
     only_one_of_many_gets_the_lease(store).await;
     what_cannot_be_stored_is_refused_or_kept(store).await;
     changes_at_once_lose_nothing(store).await;

@@ -16,7 +16,7 @@ use hubgate::{
 };
 use sqlx::PgPool;
 use tempfile::TempDir;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{Bench, Raw, Shared, account, cable::Cable, conformance, database::Database, named, secret, tokens};
 
@@ -162,6 +162,72 @@ async fn a_database_that_comes_back_needs_no_restart() {
         eventually("the store serves again", async || store.ping().await.is_ok()).await;
         assert_eq!(store.instance(made.id).await.unwrap().unwrap().version, 1);
     }
+}
+
+/// A guard against hanging for ever, not a measure of speed.
+const FAR: Duration = Duration::from_secs(60);
+
+fn silent(error: &hubgate::error::Error) -> bool {
+    error.kind() == Kind::Unavailable && error.retry_after().is_some()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_never_answers_is_given_up_in_time() {
+    let Some(database) = Database::new("a_database_that_never_answers_is_given_up_in_time").await else { return };
+    let dir = TempDir::new().unwrap();
+    let cable = Cable::to(&database.address(), "hubgate listener").await;
+    let mut settings = settings(&database.url(Some(cable.address)), Some(dir.path().join("key")));
+    (settings.patience, settings.max_connections) = (Duration::from_secs(1), 3);
+    let store = store::open(&settings, Arc::new(ShiftedClock::default())).await.unwrap();
+    let user = account(&store, "a@example.com").await;
+    let grant = Some(tokens("A", Some("R")));
+    let id = store.insert_instance(NewInstance { grant, ..named(&user, "x") }).await.unwrap().id;
+    // As many as there are connections, which are all in use a moment before nothing comes from them any more.
+    let busy = async || futures_util::future::join_all((0..3).map(|_| store.instance(id))).await;
+    for round in 0..4 {
+        eventually("all connections are in use", async || busy().await.iter().all(Result::is_ok)).await;
+        let all_silent = match round {
+            0 => {
+                cable.freeze();
+                let reads = futures_util::future::join_all((0..6).map(|_| store.instance(id)));
+                let others = async {
+                    let (made, leased, generation) = tokio::join!(
+                        store.insert_instance(named(&user, "lost")),
+                        store.begin_refresh(id, 1, "me", FAR),
+                        store.generations().unwrap().generation(id, "files"),
+                    );
+                    [made.map(drop), leased.map(drop), generation.map(drop)]
+                };
+                let (reads, others) = timeout(FAR, futures_util::future::join(reads, others)).await.expect("in time");
+                cable.mend();
+                reads.iter().all(|read| read.as_ref().is_err_and(silent))
+                    && others.iter().all(|done| done.as_ref().is_err_and(silent))
+            }
+            // Who hangs up in the midst leaves a connection of which nobody knows where it stands, too.
+            1 => {
+                cable.lose();
+                let calls: Vec<_> = (0..3)
+                    .map(|_| {
+                        let store = Arc::clone(&store);
+                        tokio::spawn(
+                            async move { timeout(Duration::from_millis(100), store.instance(id)).await.is_err() },
+                        )
+                    })
+                    .collect();
+                futures_util::future::join_all(calls).await.into_iter().any(Result::unwrap)
+            }
+            _ => {
+                cable.lose();
+                let reads = timeout(FAR, busy()).await.expect("in time");
+                // One that was on its way back to the pool may be replaced in time.
+                reads.iter().all(|read| read.as_ref().err().is_none_or(silent))
+            }
+        };
+        assert!(all_silent, "round {round}");
+        eventually("the store serves again, over new connections", async || store.instance(id).await.is_ok()).await;
+    }
+    let lost = database.raw("SELECT 1 FROM instance WHERE name = 'lost'").await;
+    assert!(lost <= 1);
 }
 
 #[derive(Default)]

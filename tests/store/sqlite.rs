@@ -165,7 +165,8 @@ async fn a_database_of_the_first_schema_is_brought_up_to_date() {
     let dir = TempDir::new().unwrap();
     let (store, _) = open(dir.path()).await;
     let user = account(&store, "a@example.com").await;
-    let made = store.insert_instance(named(&user, "x")).await.unwrap();
+    let new = NewInstance { grant: Some(tokens("A", Some("R"))), ..named(&user, "x") };
+    let made = store.insert_instance(new).await.unwrap();
     store.close().await;
     drop(store);
     let raw = beside(dir.path()).await;
@@ -175,6 +176,8 @@ async fn a_database_of_the_first_schema_is_brought_up_to_date() {
         "DROP INDEX master_key_that_seals",
         "ALTER TABLE master_key DROP COLUMN seals",
         "ALTER TABLE master_key DROP COLUMN removed_at",
+        "DROP INDEX instance_grant_by_keep_alive",
+        "ALTER TABLE instance_grant DROP COLUMN keep_alive_at",
         "DELETE FROM _sqlx_migrations WHERE version > 1",
     ] {
         sqlx::query(step).execute(&raw).await.unwrap();
@@ -186,6 +189,8 @@ async fn a_database_of_the_first_schema_is_brought_up_to_date() {
     let keys = store.master_keys().await.unwrap();
     assert!(keys.len() == 1 && keys[0].seals && keys[0].rows == 4, "{keys:?}");
     assert!(matches!(store.verify_audit().await.unwrap(), AuditVerdict::Whole { records: 1, .. }));
+    let day = Duration::from_hours(24);
+    assert_eq!(store.claim_keep_alives(9, day).await.unwrap(), [made.id], "nobody knows how long it has been idle");
     store.insert_instance(named(&user, "y")).await.unwrap();
     assert!(matches!(store.verify_audit().await.unwrap(), AuditVerdict::Whole { records: 2, .. }));
 }

@@ -33,6 +33,7 @@ pub(crate) struct Cable {
     pub(crate) address: SocketAddr,
     state: Arc<watch::Sender<State>>,
     marked: Arc<AtomicUsize>,
+    losses: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -40,6 +41,9 @@ pub(crate) struct Cable {
 struct Connection {
     marked: AtomicBool,
     all_marked: Arc<AtomicUsize>,
+    /// How many times connections had been lost when it was made.
+    born: usize,
+    losses: Arc<AtomicUsize>,
 }
 
 impl Connection {
@@ -47,6 +51,10 @@ impl Connection {
         if !self.marked.swap(true, Ordering::SeqCst) {
             self.all_marked.fetch_add(1, Ordering::SeqCst);
         }
+    }
+
+    fn is_lost(&self) -> bool {
+        self.born < self.losses.load(Ordering::SeqCst)
     }
 }
 
@@ -65,14 +73,21 @@ impl Cable {
         let address = listener.local_addr().unwrap();
         let state = Arc::new(watch::channel(State::Whole).0);
         let marked = Arc::<AtomicUsize>::default();
+        let losses = Arc::<AtomicUsize>::default();
         let (target, shared, all_marked) = (target.to_owned(), Arc::clone(&state), Arc::clone(&marked));
+        let lost = Arc::clone(&losses);
         let task = tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
                 if *shared.borrow() == State::Cut {
                     continue;
                 }
                 let (target, state) = (target.clone(), shared.subscribe());
-                let connection = Connection { marked: AtomicBool::new(false), all_marked: Arc::clone(&all_marked) };
+                let connection = Connection {
+                    marked: AtomicBool::new(false),
+                    all_marked: Arc::clone(&all_marked),
+                    born: lost.load(Ordering::SeqCst),
+                    losses: Arc::clone(&lost),
+                };
                 tokio::spawn(async move {
                     let Ok(far) = TcpStream::connect(&target).await else { return };
                     let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
@@ -84,7 +99,7 @@ impl Cable {
                 });
             }
         });
-        Self { address, state, marked, task }
+        Self { address, state, marked, losses, task }
     }
 
     pub(crate) fn cut(&self) {
@@ -93,6 +108,12 @@ impl Cable {
 
     pub(crate) fn freeze(&self) {
         self.state.send_replace(State::Frozen);
+    }
+
+    /// Nothing goes through the connections there are any more, ever, and nobody is told; new ones are whole.
+    pub(crate) fn lose(&self) {
+        self.losses.fetch_add(1, Ordering::SeqCst);
+        self.mend();
     }
 
     /// How many connections named themselves with the mark and are open.
@@ -138,7 +159,8 @@ async fn carry(
             connection.mark();
         }
         let deaf = connection.marked.load(Ordering::SeqCst);
-        until(state.clone(), |state| state == State::Whole || (state == State::Deaf && !deaf)).await;
+        let whole = |state: State| !connection.is_lost() && (state == State::Whole || (state == State::Deaf && !deaf));
+        until(state.clone(), whole).await;
         if to.write_all(&buffer[..read]).await.is_err() {
             return;
         }

@@ -165,6 +165,12 @@ impl TokenServer {
         book.access.clear();
     }
 
+    /// All access tokens end; refresh tokens stay.
+    #[allow(dead_code, reason = "for the tests of bad days")]
+    pub(crate) fn end_access(&self) {
+        self.book().access.clear();
+    }
+
     /// Changes the client's secret at the provider.
     pub(crate) fn client_secret(&self, secret: &str) {
         self.book().client = Some(("client".to_owned(), secret.to_owned()));

@@ -103,6 +103,7 @@ impl World {
                 refresh: Some(secret(&refresh)),
                 expires_at: Some(clock.now() + TimeDelta::hours(1)),
                 secret: None,
+                keep_alive_in: None,
             }),
             ..NewInstance::default()
         };

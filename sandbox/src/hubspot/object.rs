@@ -145,7 +145,7 @@ const LINKS: &[(&str, &str, u32)] = &[
     ("tickets", "deals", 28),
     ("deals", "tickets", 27),
     ("leads", "contacts", 608),
-    ("contacts", "leads", 579),
+    ("contacts", "leads", 609),
     ("leads", "companies", 610),
     ("companies", "leads", 611),
     ("calls", "contacts", 194),

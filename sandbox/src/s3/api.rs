@@ -17,7 +17,7 @@ use super::{
     intake::Announced,
     listing, multipart, objects,
     signature::{Payload, Signed},
-    store, versions,
+    store, tagging, versions,
 };
 use crate::{
     core::{hold, random_hex},
@@ -28,7 +28,7 @@ use crate::{
 const LONGEST_KEY: usize = 1024;
 
 /// What S3 can be asked about beside the content, and this imitation has nothing to say of.
-const NOT_IMITATED: [&str; 29] = [
+const NOT_IMITATED: [&str; 28] = [
     "abac",
     "accelerate",
     "acl",
@@ -55,7 +55,6 @@ const NOT_IMITATED: [&str; 29] = [
     "restore",
     "retention",
     "select",
-    "tagging",
     "torrent",
     "website",
 ];
@@ -157,6 +156,7 @@ impl<'a> Call<'a> {
         match (self.method.as_str(), self.bucket.is_empty(), self.key.is_empty()) {
             ("GET", true, _) => Ok(self.list_buckets()),
             (method, true, _) => Err(Failure::method(method, "SERVICE")),
+            (_, _, true) if has("tagging") => Err(Failure::not_implemented("tagging")),
             ("GET", _, true) if has("location") => self.location(),
             ("GET", _, true) if has("versioning") => self.versioning(),
             ("GET", _, true) if has("versions") => versions::list(self),
@@ -168,6 +168,9 @@ impl<'a> Call<'a> {
             ("POST", _, true) if has("delete") => objects::delete_many(self, body).await,
             ("DELETE", _, true) => self.delete_bucket(),
             (method, _, true) => Err(Failure::method(method, "BUCKET")),
+            ("GET", ..) if has("tagging") => tagging::get(self),
+            ("PUT", ..) if has("tagging") => tagging::put(self, body).await,
+            ("DELETE", ..) if has("tagging") => tagging::delete(self),
             ("GET", ..) if has("uploadId") => multipart::list_parts(self),
             ("GET" | "HEAD", ..) => objects::get(self).await,
             ("PUT", ..) if has("uploadId") || has("partNumber") => multipart::part(self, body).await,

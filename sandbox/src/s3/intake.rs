@@ -37,7 +37,7 @@ enum Sum {
 impl Announced {
     /// Reads what the headers say.
     pub(super) fn read(headers: &HeaderMap, payload: Payload) -> Result<Self, Failure> {
-        for refused in ["x-amz-trailer", "x-amz-server-side-encryption", "x-amz-tagging", "x-amz-acl"] {
+        for refused in ["x-amz-trailer", "x-amz-server-side-encryption", "x-amz-acl"] {
             // Private is what every object is here.
             if headers.get(refused).is_some_and(|value| value != "private") {
                 return Err(Failure::not_implemented(refused));
@@ -106,6 +106,15 @@ impl Announced {
         let content = intake.finish().await.map_err(|_| Failure::internal())?;
         self.compare(&hex::encode(hash.finalize()), &content.hash)?;
         Ok(content)
+    }
+
+    /// Takes a document of which something has to be said.
+    pub(super) async fn digested_document(self, body: Body) -> Result<Bytes, Failure> {
+        if !self.digested() {
+            let message = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*";
+            return Err(Failure::new("InvalidRequest", message));
+        }
+        self.document(body).await
     }
 
     /// Takes a document.

@@ -13,6 +13,7 @@ use super::{
     failure::Failure,
     objects,
     store::{Object, Part, Upload, iso},
+    tagging,
     xml::{Node, Xml},
 };
 use crate::{
@@ -47,11 +48,11 @@ fn upload<'a>(uploads: &'a mut BTreeMap<String, Upload>, call: &Call<'_>) -> Res
 
 pub(super) fn start(call: &Call<'_>) -> Result<Response, Failure> {
     call.announced()?;
-    let headers = objects::kept(call.headers)?;
+    let (headers, tags) = (objects::kept(call.headers)?, tagging::announced(call.headers)?);
     let mut state = call.state();
     let bucket = state.bucket(&call.bucket)?;
     let id = random_hex(32);
-    let upload = Upload { key: call.key.clone(), started: call.now(), headers, parts: BTreeMap::new() };
+    let upload = Upload { key: call.key.clone(), started: call.now(), headers, tags, parts: BTreeMap::new() };
     bucket.uploads.insert(id.clone(), upload);
     Ok(document(Xml::document("InitiateMultipartUploadResult", |xml| {
         xml.text("Bucket", &call.bucket);
@@ -127,10 +128,10 @@ async fn append(call: &Call<'_>, intake: &mut Intake, content: &Content, start: 
 /// Makes an object of the parts.
 pub(super) async fn complete(call: &Call<'_>, body: Bytes) -> Result<Response, Failure> {
     let wanted = Node::read(&body, "CompleteMultipartUpload")?;
-    let (parts, headers) = {
+    let (parts, headers, tags) = {
         let mut state = call.state();
         let upload = upload(&mut state.bucket(&call.bucket)?.uploads, call)?;
-        (chosen(&wanted, upload)?, upload.headers.clone())
+        (chosen(&wanted, upload)?, upload.headers.clone(), upload.tags.clone())
     };
     let mut sums = Md5::new();
     let mut intake = Intake::new(Hash::Md5);
@@ -144,7 +145,7 @@ pub(super) async fn complete(call: &Call<'_>, body: Bytes) -> Result<Response, F
     let bucket = state.bucket(&call.bucket)?;
     // Of two that complete it the first does.
     upload(&mut bucket.uploads, call)?;
-    let id = objects::write(call, bucket, Object { content, etag: etag.clone(), headers })?;
+    let id = objects::write(call, bucket, Object { content, etag: etag.clone(), headers, tags })?;
     bucket.uploads.remove(call.upload_id());
     let body = Xml::document("CompleteMultipartUploadResult", |xml| {
         xml.text("Location", &call.location_of_key());

@@ -9,6 +9,7 @@ use super::{
     conditions::{self, Read},
     failure::Failure,
     store::{Bucket, Object, Version, Versioning, http_date, iso},
+    tagging,
     xml::{Node, Xml},
 };
 use crate::{content, http};
@@ -81,6 +82,9 @@ fn described(version: &Version, object: &Object, versioned: bool) -> Vec<(&'stat
     if versioned {
         headers.push(("x-amz-version-id", version.id.clone()));
     }
+    if !object.tags.is_empty() {
+        headers.push(("x-amz-tagging-count", object.tags.len().to_string()));
+    }
     headers
 }
 
@@ -108,12 +112,12 @@ pub(super) fn kept(headers: &HeaderMap) -> Result<BTreeMap<String, String>, Fail
 /// An object in one piece.
 pub(super) async fn put(call: &Call<'_>, body: Body) -> Result<Response, Failure> {
     call.state().bucket(&call.bucket)?;
-    let headers = kept(call.headers)?;
+    let (headers, tags) = (kept(call.headers)?, tagging::announced(call.headers)?);
     let content = call.announced()?.content(&call.service.core, body).await?;
     let etag = content.hash.clone();
     let mut state = call.state();
     let bucket = state.bucket(&call.bucket)?;
-    let id = write(call, bucket, Object { content, etag: etag.clone(), headers })?;
+    let id = write(call, bucket, Object { content, etag: etag.clone(), headers, tags })?;
     let told = id.map(|id| ("x-amz-version-id", id));
     Ok(with_headers(http::empty(200), told.into_iter().chain([("etag", format!("\"{etag}\""))])))
 }
@@ -160,13 +164,15 @@ pub(super) fn copy(call: &Call<'_>) -> Result<Response, Failure> {
             "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120";
         return Err(Failure::new("InvalidRequest", message));
     }
-    let replace = match http::header_text(call.headers, "x-amz-metadata-directive") {
-        None | Some("COPY") => false,
-        Some("REPLACE") => true,
-        Some(other) => {
-            return Err(Failure::argument("x-amz-metadata-directive", other, "Unknown metadata directive."));
-        }
+    let replaces = |name: &str, message: &str| match http::header_text(call.headers, name) {
+        None | Some("COPY") => Ok(false),
+        Some("REPLACE") => Ok(true),
+        Some(other) => Err(Failure::argument(name, other, message)),
     };
+    let replace = replaces("x-amz-metadata-directive", "Unknown metadata directive.")?;
+    if replaces("x-amz-tagging-directive", "Unknown tagging directive.")? {
+        object.tags = tagging::announced(call.headers)?;
+    }
     if itself && !replace {
         return Err(Failure::new(
             "InvalidRequest",
@@ -214,12 +220,7 @@ fn removed(bucket: &mut Bucket, key: &str, id: Option<&str>, call: &Call<'_>) ->
 
 /// Deletes what a document names.
 pub(super) async fn delete_many(call: &Call<'_>, body: Body) -> Result<Response, Failure> {
-    let announced = call.announced()?;
-    if !announced.digested() {
-        let message = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*";
-        return Err(Failure::new("InvalidRequest", message));
-    }
-    let wanted = Node::read(&announced.document(body).await?, "Delete")?;
+    let wanted = Node::read(&call.announced()?.digested_document(body).await?, "Delete")?;
     let quiet = wanted.member("Quiet") == Some("true");
     let objects: Vec<&Node> = wanted.all("Object").collect();
     if objects.is_empty() || objects.len() > MANY || objects.iter().any(|object| object.member("Key").is_none()) {

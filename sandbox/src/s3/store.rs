@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::{BUCKET, PLAIN_BUCKET, failure::Failure};
+use super::{BUCKET, PLAIN_BUCKET, failure::Failure, tagging::Tags};
 use crate::{
     content::{Content, Hash},
     core::{person, random_hex},
@@ -49,6 +49,7 @@ pub(super) struct Object {
     pub(super) etag: String,
     /// Headers that are kept and told: the media type, those of the user, and what else describes the content.
     pub(super) headers: BTreeMap<String, String>,
+    pub(super) tags: Tags,
 }
 
 /// An upload in parts that is under way.
@@ -56,6 +57,7 @@ pub(super) struct Upload {
     pub(super) key: String,
     pub(super) started: DateTime<Utc>,
     pub(super) headers: BTreeMap<String, String>,
+    pub(super) tags: Tags,
     pub(super) parts: BTreeMap<u32, Part>,
 }
 
@@ -73,7 +75,7 @@ impl State {
             let content = Content::of(Hash::Md5, text);
             let etag = content.hash.clone();
             let headers = BTreeMap::from([("content-type".to_owned(), kind.to_owned())]);
-            files.put(path.trim_start_matches('/'), Object { content, etag, headers }, now);
+            files.put(path.trim_start_matches('/'), Object { content, etag, headers, tags: Tags::new() }, now);
         }
         let buckets = [(BUCKET, files), (PLAIN_BUCKET, Bucket::new(now))];
         Self { buckets: buckets.into_iter().map(|(name, bucket)| (name.to_owned(), bucket)).collect() }
@@ -123,6 +125,11 @@ impl Bucket {
                 .header("allow", "DELETE")
         })?;
         Ok((version, object))
+    }
+
+    /// The object of a version, to be changed as it is: neither its time nor its identifier become others.
+    pub(super) fn object_mut(&mut self, key: &str, id: &str) -> Option<&mut Object> {
+        self.keys.get_mut(key)?.iter_mut().find(|version| version.id == id)?.object.as_mut()
     }
 
     /// Puts an object in its place; gives the version's identifier where there is versioning.

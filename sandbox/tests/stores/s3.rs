@@ -260,3 +260,62 @@ async fn parts_make_one_object() {
     assert_eq!(read(complete(&[("1", &first)]).await, "Code").await, one(404, "NoSuchUpload"));
     assert_eq!(ask(&caller, "DELETE", path, &[("uploadId", &id)]).await.status(), 404);
 }
+
+#[tokio::test]
+async fn objects_have_tags() {
+    let caller = Caller::new().await;
+    let path = "/ada-files/tagged.txt";
+    let tagging = [("tagging", "")];
+    let told = async |path: &str| read(ask(&caller, "GET", path, &tagging).await, "Tag").await;
+    let tag = |key: &str, value: &str| format!("<Key>{key}</Key><Value>{value}</Value>");
+    let document = |tags: &str| format!("<Tagging><TagSet>{tags}</TagSet></Tagging>");
+    let set = async |body: &str| {
+        let sum = md5(body.as_bytes());
+        let headers = [("content-md5", sum.as_str())];
+        caller.send(&Call { method: "PUT", path, query: &tagging, headers: &headers, body: body.as_bytes() }).await
+    };
+    let count = async |path: &str| {
+        let head = ask(&caller, "HEAD", path, &[]).await;
+        head.headers().get("x-amz-tagging-count").map(|count| count.to_str().unwrap().to_owned())
+    };
+    assert_eq!(told(path).await.0, 404);
+    let version = async || {
+        let head = ask(&caller, "HEAD", path, &[]).await;
+        ["x-amz-version-id", "last-modified", "etag"].map(|name| head.headers()[name].to_str().unwrap().to_owned())
+    };
+    let refused = put(&caller, path, b"1", &[("x-amz-tagging", "b=%26&a")]).await;
+    assert_eq!(read(refused, "Code").await, one(400, "InvalidTag"), "a value may not have `&`");
+    assert_eq!(told(path).await.0, 404, "and nothing was written");
+    put(&caller, path, b"1", &[("x-amz-tagging", "b=%2B&a")]).await;
+    let first = version().await;
+    assert_eq!(told(path).await.1, [tag("a", ""), tag("b", "+")]);
+    assert_eq!(count(path).await.as_deref(), Some("2"));
+    // A copy has them, or its own.
+    let source = ("x-amz-copy-source", "/ada-files/tagged.txt");
+    let copy = "/ada-plain/copy.txt";
+    put(&caller, copy, b"", &[source]).await;
+    assert_eq!(told(copy).await.1.len(), 2);
+    put(&caller, copy, b"", &[source, ("x-amz-tagging-directive", "REPLACE"), ("x-amz-tagging", "own=1")]).await;
+    assert_eq!(told(copy).await.1, [tag("own", "1")]);
+    let unknown = put(&caller, copy, b"", &[source, ("x-amz-tagging-directive", "MOVE")]).await;
+    assert_eq!(read(unknown, "Code").await, one(400, "InvalidArgument"));
+    // They are set without making another version of it, all at once.
+    assert_eq!(set(&document(&format!("<Tag>{}</Tag>", tag("only", "1")))).await.status(), 200);
+    assert_eq!((told(path).await.1, version().await), (vec![tag("only", "1")], first));
+    for (wrong, code) in [
+        ("<Tagging/>".to_owned(), "MalformedXML"),
+        (document("<Tag><Key>a</Key></Tag>"), "MalformedXML"),
+        (document(&format!("<Tag>{}</Tag>", tag("a", "1")).repeat(2)), "InvalidTag"),
+        (document(&format!("<Tag>{}</Tag>", tag("", "1"))), "InvalidTag"),
+    ] {
+        assert_eq!(read(set(&wrong).await, "Code").await, one(400, code), "{wrong}");
+    }
+    let unsummed = caller.send(&Call { method: "PUT", path, query: &tagging, body: b"<Tagging/>", ..*NOTHING }).await;
+    assert_eq!(read(unsummed, "Code").await, one(400, "InvalidRequest"));
+    assert_eq!(told(path).await.1, [tag("only", "1")]);
+    assert_eq!(set(&document("")).await.status(), 200);
+    assert_eq!((told(path).await, count(path).await), ((200, vec![]), None));
+    assert_eq!(ask(&caller, "DELETE", copy, &tagging).await.status(), 204);
+    assert_eq!(told(copy).await, (200, vec![]));
+    assert_eq!(ask(&caller, "GET", "/ada-files", &tagging).await.status(), 501, "those of buckets are not imitated");
+}

@@ -4,7 +4,7 @@ use std::{
     any::Any,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
@@ -24,11 +24,59 @@ pub(super) struct Progress {
     started: Instant,
     last_ms: AtomicU64,
     complete: AtomicBool,
+    waiting: Mutex<Waiting>,
+    /// Little is taken of a rest that nobody wants: too many send one, or this one does not come.
+    curt: AtomicBool,
 }
+
+/// The wait for the next piece worth it.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Since when more is waited for just now.
+    since: Option<Instant>,
+    /// How long it was waited before.
+    spent: Duration,
+    /// What came meanwhile.
+    bytes: usize,
+}
+
+/// What must come in the time that is given for it: a body by single bytes would keep its call for ever.
+const WORTH: usize = 8 << 10;
 
 impl Progress {
     pub(super) fn new(body: &Incoming) -> Self {
-        Self { started: Instant::now(), last_ms: AtomicU64::new(0), complete: AtomicBool::new(body.is_end_stream()) }
+        Self {
+            started: Instant::now(),
+            last_ms: AtomicU64::new(0),
+            complete: AtomicBool::new(body.is_end_stream()),
+            waiting: Mutex::default(),
+            curt: AtomicBool::new(false),
+        }
+    }
+
+    /// Has little taken of the rest, should the body be dropped.
+    pub(super) fn be_curt(&self) {
+        self.curt.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the body kept us waiting for too long, or else the earliest moment at which it can have.
+    ///
+    /// Time in which nobody asked for more of it does not count.
+    pub(super) fn patience(&self, longest: Duration) -> Result<Option<Instant>, TooSlow> {
+        if self.is_complete() {
+            return Ok(None);
+        }
+        let (waiting, now) = (self.waiting(), Instant::now());
+        let due = waiting.since.unwrap_or(now) + longest.saturating_sub(waiting.spent);
+        if waiting.since.is_some() && due <= now { Err(TooSlow) } else { Ok(Some(due)) }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn waits(&self) {
+        self.waiting().since = Some(Instant::now());
     }
 
     /// When a piece of it was taken last.
@@ -41,12 +89,24 @@ impl Progress {
         self.complete.load(Ordering::Relaxed)
     }
 
-    fn moved(&self, complete: bool) {
+    fn moved(&self, bytes: usize, complete: bool) {
+        let mut waiting = self.waiting();
+        let waited = waiting.since.take().map_or(Duration::ZERO, |since| since.elapsed());
+        waiting.spent += waited;
+        waiting.bytes += bytes;
+        if waiting.bytes >= WORTH {
+            *waiting = Waiting::default();
+        }
+        drop(waiting);
         let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last_ms.store(elapsed, Ordering::Relaxed);
         self.complete.store(complete, Ordering::Relaxed);
     }
 }
+
+/// A body that does not come.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TooSlow;
 
 /// A request's body that reports its progress.
 ///
@@ -61,10 +121,10 @@ pub(super) struct Watched {
     discards: bool,
 }
 
-/// The most of an unwanted body that is taken.
-const REST_BYTES: usize = 64 << 20;
-/// The longest it is waited for.
-const REST_TIME: Duration = Duration::from_secs(10);
+/// The most of an unwanted body that is taken, and the longest it is waited for.
+const REST: (usize, Duration) = (64 << 20, Duration::from_secs(10));
+/// The same while we are curt.
+const CURT_REST: (usize, Duration) = (256 << 10, Duration::from_secs(1));
 
 impl Watched {
     /// Without `discards` the rest is left where it is: its sender waits for leave to send it.
@@ -77,15 +137,16 @@ impl Drop for Watched {
     fn drop(&mut self) {
         let unwanted = self.inner.take().filter(|body| self.discards && !body.is_end_stream());
         if let (Some(mut body), Ok(runtime)) = (unwanted, tokio::runtime::Handle::try_current()) {
+            let curt = self.progress.curt.load(Ordering::Relaxed);
+            let (mut left, longest) = if curt { CURT_REST } else { REST };
             let rest = async move {
-                let mut left = REST_BYTES;
                 while let Some(Ok(frame)) = body.frame().await {
                     let taken = frame.data_ref().map_or(0, Bytes::len);
                     let Some(rest) = left.checked_sub(taken) else { break };
                     left = rest;
                 }
             };
-            runtime.spawn(tokio::time::timeout(REST_TIME, rest));
+            runtime.spawn(tokio::time::timeout(longest, rest));
         }
     }
 }
@@ -99,9 +160,11 @@ impl HttpBody for Watched {
         let polled = Pin::new(&mut *inner).poll_frame(cx);
         if let Poll::Ready(frame) = &polled {
             let complete = frame.is_none() || inner.is_end_stream();
-            self.progress.moved(complete);
+            let piece = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+            self.progress.moved(piece.map_or(0, Bytes::len), complete);
             self.awaited = None;
         } else if self.awaited.is_none() {
+            self.progress.waits();
             self.awaited = Some(self.calls.await_body());
         }
         polled

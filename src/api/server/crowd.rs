@@ -20,7 +20,7 @@ use super::link::Calls;
 use crate::config::Server;
 
 /// How often it is looked whether somebody keeps us waiting for too long, or a place is free.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(500);
 const LOOK_FOR_PLACE: Duration = Duration::from_millis(50);
 /// Nobody has to leave who has been waiting for less: a head may be on its way, or lie unread because we are busy.
 const GRACE: Duration = Duration::from_millis(500);
@@ -65,7 +65,9 @@ impl Crowd {
             );
         }
         let places = Arc::new(Semaphore::new(most));
-        Arc::new(Self { places, most, patience: settings.header_timeout(), members: Mutex::default() })
+        // Half of what is given when there is room: in a burst, some of it went by before we came to accept them.
+        let patience = settings.header_timeout() / 2;
+        Arc::new(Self { places, most, patience, members: Mutex::default() })
     }
 
     fn members(&self) -> MutexGuard<'_, Members> {
@@ -91,7 +93,7 @@ impl Crowd {
         members.next += 1;
         members.present.insert(number, (calls, leave.clone()));
         if members.present.len() > self.most / 2 {
-            members.crowded_until = Some(Instant::now() + 2 * self.patience);
+            members.crowded_until = Some(Instant::now() + 4 * self.patience);
         }
         drop(members);
         Place { crowd: Arc::clone(self), number, leave, _permit: permit }

@@ -165,6 +165,8 @@ pub struct OAuth2Spec {
     pub dead_errors: Vec<String>,
     /// The access token's life in seconds when the token answer does not say.
     pub default_lifetime_s: Option<u64>,
+    /// How many days a refresh token lives that nobody uses; `None` is for ever.
+    pub refresh_idle_days: Option<u64>,
     /// Members of the token answer that become instance configuration: (configuration key, member).
     pub capture: Vec<(String, String)>,
     /// Parameters of the callback that become instance configuration: (configuration key, parameter).
@@ -213,6 +215,7 @@ impl OAuth2Spec {
             "pkce",
             "deadErrors",
             "defaultLifetimeSeconds",
+            "refreshTokenIdleDays",
             "capture",
             "callback",
             "header",
@@ -230,9 +233,10 @@ impl OAuth2Spec {
         let foreign: &[&str] = match grant {
             GrantKind::AuthorizationCode => &["username", "password"],
             GrantKind::ClientCredentials => {
-                &["username", "password", "authorizeUrl", "authorizeParameters", "pkce", "callback"]
+                &["username", "password", "authorizeUrl", "authorizeParameters", "pkce", "callback", IDLE]
             }
-            GrantKind::Password => &["authorizeUrl", "authorizeParameters", "pkce", "callback"],
+            // Such grants are got anew when the refresh token is refused.
+            GrantKind::Password => &["authorizeUrl", "authorizeParameters", "pkce", "callback", IDLE],
         };
         for place in foreign.iter().filter_map(|key| node.get(key)) {
             place.problem_hint("means nothing with this `grant`", "leave it out");
@@ -283,12 +287,24 @@ impl OAuth2Spec {
             pkce: node.flag("pkce", false),
             dead_errors: node.texts("deadErrors"),
             default_lifetime_s: node.opt_number("defaultLifetimeSeconds"),
+            refresh_idle_days: idle_days(node),
             capture: node.text_map("capture"),
             callback: node.text_map("callback"),
             header,
             scheme: node.opt_text("scheme").unwrap_or_else(|| "Bearer".to_owned()),
         })
     }
+}
+
+const IDLE: &str = "refreshTokenIdleDays";
+
+/// How many days a refresh token lives that nobody uses.
+fn idle_days(node: &Node<'_>) -> Option<u64> {
+    let days: u64 = node.opt_number(IDLE)?;
+    if let Some(place) = node.get(IDLE).filter(|_| !(1..=3650).contains(&days)) {
+        place.problem_hint(format!("{days} is no number of days a token lives"), "write 1 to 3650, or leave it out");
+    }
+    Some(days)
 }
 
 /// What a token got without an end user depends on.

@@ -193,13 +193,12 @@ pub(super) async fn obtain(
             let expires_at = expires_in
                 .and_then(|life| TimeDelta::from_std(life).ok())
                 .and_then(|life| clock.now().checked_add_signed(life));
-            let grant = NewGrant { access, refresh, expires_at, secret: None };
+            let keep_alive_in = Some(settings.keep_alive_in());
+            let grant = NewGrant { access, refresh, expires_at, secret: None, keep_alive_in };
             return Ok(Obtained { grant, capture: Map::new() });
         }
     };
-    let grant =
-        NewGrant { access: Some(answer.access), refresh: answer.refresh, expires_at: answer.expires_at, secret: None };
-    Ok(Obtained { grant, capture: answer.capture })
+    Ok(Obtained { grant: answer.grant(), capture: answer.capture })
 }
 
 async fn obtain_signed(grants: &Grants, oauth1: &OAuth1, source: Source, deadline: Instant) -> Result<Obtained> {
@@ -209,7 +208,7 @@ async fn obtain_signed(grants: &Grants, oauth1: &OAuth1, source: Source, deadlin
             Ok(Obtained { grant: answer.grant(), capture: answer.capture })
         }
         Source::Signed { access, secret } => {
-            let grant = NewGrant { access: Some(access), refresh: None, expires_at: None, secret };
+            let grant = NewGrant { access: Some(access), secret, ..NewGrant::default() };
             Ok(Obtained { grant, capture: Map::new() })
         }
         Source::Code { .. } | Source::Keys | Source::Tokens { .. } => Err(no_tokens()),

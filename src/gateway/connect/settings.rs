@@ -172,6 +172,7 @@ pub fn oauth2(element: &Element, effective: &Values) -> Result<OAuth2> {
             (None, Some(described)) => Some(filled("oauth.scope", described)?),
             (None, None) => None,
         },
+        refresh_idle: spec.refresh_idle_days.map(|days| Duration::from_secs(days.saturating_mul(24 * 3600))),
         pkce: spec.pkce,
         dead_errors: spec.dead_errors.clone(),
         default_lifetime: spec.default_lifetime_s.map(Duration::from_secs),

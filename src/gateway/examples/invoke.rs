@@ -69,7 +69,7 @@ pub(super) fn prepared(
         path: Vec::new(),
         query,
         headers,
-        root: "http://localhost".to_owned(),
+        base: "",
         deadline,
     };
     // No page token of an example ever leaves the process.

@@ -82,6 +82,29 @@ fn takes_members_of_each_item() {
 }
 
 #[test]
+fn pairs_are_texts_and_every_pair_has_one_of_its_own() {
+    let codec = Codec::compile(&json!({"pairs": {"name": "Key", "value": "Value"}})).unwrap();
+    let kept = json!([
+        {"Key": "draft", "Value": ""}, {"Key": "Project", "Value": "a=b"}, {"Key": "a=b", "Value": "100%"},
+        {"Key": "50%3D", "Value": ""}
+    ]);
+    let texts = json!(["draft", "Project=a=b", "a%3Db=100%", "50%253D"]);
+    assert_eq!(codec.read(&kept), Some(texts.clone()));
+    assert_eq!(codec.write(&texts).unwrap(), kept);
+    assert_eq!(
+        codec.write(&json!(["a", "a=", "a", "a=1"])).unwrap(),
+        json!([{"Key": "a", "Value": ""}, {"Key": "a", "Value": "1"}])
+    );
+    assert_eq!(codec.read(&json!([{"Key": "a"}, {"Value": "b"}, 1])), Some(json!(["a"])));
+    assert!(codec.read(&json!("x")).is_none() && codec.write(&json!([{}])).is_err());
+    for wrong in
+        [json!({"name": "Key"}), json!({"name": "A", "value": "A"}), json!({"name": "A", "value": "B", "more": 1})]
+    {
+        assert!(Codec::compile(&json!({"pairs": wrong})).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn names_what_it_does_not_know() {
     let error = Codec::compile(&json!("datetim")).unwrap_err();
     assert!(error.hint.unwrap().contains("datetime"));
@@ -92,6 +115,13 @@ proptest! {
     #[test]
     fn path_ids_round_trip(path in "/[^\\u{0}]{0,40}") {
         prop_assert_eq!(decode_path_id(&path_id(&path)), Some(path));
+    }
+
+    #[test]
+    fn every_pair_comes_back(pairs in prop::collection::hash_map("[%=3Da-c]{0,8}", "[%=3Da-c]{0,8}", 0..4)) {
+        let codec = Codec::compile(&json!({"pairs": {"name": "k", "value": "v"}})).unwrap();
+        let kept: Vec<_> = pairs.iter().map(|(name, value)| json!({"k": name, "v": value})).collect();
+        prop_assert_eq!(codec.write(&codec.read(&json!(kept)).unwrap()).unwrap(), json!(kept));
     }
 
     #[test]

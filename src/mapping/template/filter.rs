@@ -4,7 +4,11 @@ use base64::Engine as _;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use crate::mapping::{CompileError, codec, codec::scalar_text, time};
+use crate::mapping::{
+    CompileError, codec,
+    codec::{Pairs, pairs, scalar_text},
+    time,
+};
 
 /// A one-way conversion at the end of a reference: `{query.tags|csv}`.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +42,9 @@ pub(super) enum Filter {
     Pick(Vec<(String, String)>),
     /// Of each object of a list this member.
     Each(String),
+    /// Of each text of a list, `name=value`, an object of the two.
+    Pairs(Pairs),
+    FormPairs,
 }
 
 const FILTERS: &[&str] = &[
@@ -69,6 +76,8 @@ const FILTERS: &[&str] = &[
     "namePart:last",
     "pick:…",
     "each:…",
+    "pairs:…",
+    "formPairs",
 ];
 
 impl Filter {
@@ -102,9 +111,17 @@ impl Filter {
             "upToBar" => Self::UpToBar,
             "afterBar" => Self::AfterBar,
             "lastSegment" => Self::LastSegment,
+            "formPairs" => Self::FormPairs,
             "namePart:first" => Self::NamePart(codec::Codec::NamePart { last: false }),
             "namePart:last" => Self::NamePart(codec::Codec::NamePart { last: true }),
             _ if filter.starts_with("each:") => Self::Each(filter.trim_start_matches("each:").trim().to_owned()),
+            _ if filter.starts_with("pairs:") => {
+                let (name, value) = filter.trim_start_matches("pairs:").split_once(',').unwrap_or_default();
+                Self::Pairs(Pairs::of(name.trim(), value.trim()).ok_or_else(|| {
+                    CompileError::new(format!("`{{{source}}}`: `pairs:` needs the names of two members"))
+                        .hint("write it like pairs:Key,Value")
+                })?)
+            }
             _ if filter.starts_with("pick:") => {
                 let names =
                     filter.trim_start_matches("pick:").split(',').map(str::trim).filter(|name| !name.is_empty());
@@ -168,6 +185,13 @@ impl Filter {
             Self::Each(name) => {
                 let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
                 Value::Array(items.iter().filter_map(|item| item.get(name.as_str()).cloned()).collect())
+            }
+            Self::Pairs(pairs) => pairs.write(&value)?,
+            Self::FormPairs => {
+                let pairs = pairs::parted(&value)?;
+                let pair = |(name, value): &(String, String)| format!("{}={}", segment(name), segment(value));
+                let form = pairs.iter().map(pair).collect::<Vec<_>>().join("&");
+                return (!form.is_empty()).then_some(Value::String(form));
             }
             Self::DateTime => Value::String(time::rfc3339(time::parse(&value)?)),
             Self::UpToBar => Value::String(text(&value).split('|').next().unwrap_or_default().to_owned()),

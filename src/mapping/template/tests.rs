@@ -45,6 +45,27 @@ fn spreads_and_parts_at_bars() {
 }
 
 #[test]
+fn texts_become_pairs() {
+    struct Tags(Value);
+    impl Scope for Tags {
+        fn value(&self, root: Root, _: &str) -> Option<Cow<'_, Value>> {
+            (root == Root::Query).then_some(Cow::Borrowed(&self.0))
+        }
+    }
+    let of =
+        |filter: &str, tags: Value| Reference::compile(&format!("query.tags|{filter}")).unwrap().value(&Tags(tags));
+    let tags = json!(["draft", "Für=Ada & Co=1"]);
+    assert_eq!(of("formPairs", tags.clone()), Some(json!("draft=&F%C3%BCr=Ada%20%26%20Co%3D1")));
+    let objects = json!([{"n": "draft", "v": ""}, {"n": "Für", "v": "Ada & Co=1"}]);
+    assert_eq!(of("pairs:n, v", tags), Some(objects));
+    assert_eq!((of("formPairs", json!([])), of("pairs:n,v", json!([]))), (None, Some(json!([]))));
+    assert_eq!((of("formPairs", json!([{}])), of("pairs:n,v", json!([{}]))), (None, None));
+    for wrong in ["query.tags|pairs:n", "query.tags|pairs:n,n", "query.tags|pairs:,v"] {
+        assert!(Reference::compile(wrong).unwrap_err().to_string().contains("pairs"), "{wrong}");
+    }
+}
+
+#[test]
 fn renders_typed_values_and_leaves_out_what_is_absent() {
     let template = ValueTemplate::compile(&json!({
         "id": "{steps.created.id}", "tag": "{steps.created['.tag']}", "url": "{config.base.url}/v{{1}}",

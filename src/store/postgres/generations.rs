@@ -26,7 +26,7 @@ impl Generations for PostgresStore {
             " FROM cache_generation WHERE instance_id = $1 AND resource = $2"
         ));
         let row: Option<(i64, bool)> =
-            query.bind(instance_id).bind(resource).fetch_optional(&self.pool).await.map_err(Error::from)?;
+            query.bind(instance_id).bind(resource).fetch_optional(&self.reader()).await.map_err(Error::from)?;
         let (generation, busy) = row.unwrap_or((0, false));
         Ok((!busy).then_some(generation))
     }
@@ -41,7 +41,7 @@ impl Generations for PostgresStore {
             db_now!(),
             " THEN 1 ELSE known.writers + 1 END, busy_until = greatest(known.busy_until, excluded.busy_until)",
         ));
-        match query.bind(instance_id).bind(resource).bind(millis(longest)).execute(&self.pool).await {
+        match query.bind(instance_id).bind(resource).bind(millis(longest)).execute(&self.reader()).await {
             // Of an instance that was deleted meanwhile nothing is kept anyway.
             Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => Ok(()),
             done => Ok(done.map(drop).map_err(Error::from)?),
@@ -53,7 +53,7 @@ impl Generations for PostgresStore {
             "UPDATE cache_generation SET generation = generation + 1, writers = greatest(writers - 1, 0), \
              busy_until = CASE WHEN writers > 1 THEN busy_until ELSE 0 END WHERE instance_id = $1 AND resource = $2",
         );
-        query.bind(instance_id).bind(resource).execute(&self.pool).await.map_err(Error::from)?;
+        query.bind(instance_id).bind(resource).execute(&self.reader()).await.map_err(Error::from)?;
         Ok(())
     }
 }

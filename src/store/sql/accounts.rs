@@ -155,7 +155,7 @@ impl Accounts for DbStore {
 
     async fn organization(&self, id: i64) -> PublicResult<Option<Organization>> {
         let query = sqlx::query("SELECT * FROM organization WHERE id = $1").bind(id);
-        let row = query.fetch_optional(self.reader()).await.map_err(Error::from)?;
+        let row = query.fetch_optional(&self.reader()).await.map_err(Error::from)?;
         Ok(row.as_ref().map(organization).transpose()?)
     }
 
@@ -166,13 +166,13 @@ impl Accounts for DbStore {
 
     async fn organization_secret(&self, id: i64) -> PublicResult<Option<SecretString>> {
         let query = sqlx::query("SELECT key_id, secret_sealed, id AS house FROM organization WHERE id = $1");
-        let row = query.bind(id).fetch_optional(self.reader()).await.map_err(Error::from)?;
+        let row = query.bind(id).fetch_optional(&self.reader()).await.map_err(Error::from)?;
         Ok(self.read_out(ORGANIZATION, id, row).await?)
     }
 
     async fn user(&self, id: i64) -> PublicResult<Option<User>> {
         let query = sqlx::query("SELECT * FROM account_user WHERE id = $1").bind(id);
-        let row = query.fetch_optional(self.reader()).await.map_err(Error::from)?;
+        let row = query.fetch_optional(&self.reader()).await.map_err(Error::from)?;
         Ok(row.as_ref().map(user).transpose()?)
     }
 
@@ -183,14 +183,14 @@ impl Accounts for DbStore {
 
     async fn user_by_email(&self, email: &str) -> PublicResult<Option<User>> {
         let query = sqlx::query("SELECT * FROM account_user WHERE email_folded = $1").bind(email.to_lowercase());
-        let row = query.fetch_optional(self.reader()).await.map_err(Error::from)?;
+        let row = query.fetch_optional(&self.reader()).await.map_err(Error::from)?;
         Ok(row.as_ref().map(user).transpose()?)
     }
 
     async fn user_secret(&self, id: i64) -> PublicResult<Option<SecretString>> {
         let query =
             sqlx::query("SELECT key_id, secret_sealed, organization_id AS house FROM account_user WHERE id = $1");
-        let row = query.bind(id).fetch_optional(self.reader()).await.map_err(Error::from)?;
+        let row = query.bind(id).fetch_optional(&self.reader()).await.map_err(Error::from)?;
         Ok(self.read_out(USER, id, row).await?)
     }
 }

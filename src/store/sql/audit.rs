@@ -187,7 +187,7 @@ impl DbStore {
         }
         // One more than asked for tells whether there is a next page.
         query.push(" ORDER BY seq DESC LIMIT ").push_bind(i64::from(filter.limit) + 1);
-        let rows = query.build().fetch_all(self.reader()).await?;
+        let rows = query.build().fetch_all(&self.reader()).await?;
         let more = rows.len() > filter.limit as usize;
         let records = rows.iter().take(filter.limit as usize).map(record).collect::<Result<Vec<_>>>()?;
         let next = records.last().map(|record| record.seq).filter(|_| more);
@@ -253,7 +253,7 @@ impl Audit for DbStore {
 
     async fn audit_hash(&self, seq: i64) -> PublicResult<Option<String>> {
         let query = sqlx::query_scalar("SELECT hash FROM audit_log WHERE seq = $1").bind(seq);
-        let hash: Option<Vec<u8>> = query.fetch_optional(self.reader()).await.map_err(Error::from)?;
+        let hash: Option<Vec<u8>> = query.fetch_optional(&self.reader()).await.map_err(Error::from)?;
         Ok(hash.map(hex::encode))
     }
 

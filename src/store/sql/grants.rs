@@ -70,9 +70,15 @@ fn record(sealer: &Sealer, row: &DbRow, now: i64) -> Result<GrantRecord> {
         intent_at: agreed("intent_at")?,
         fail_count: u32::try_from(row.try_get::<i64, _>("fail_count")?).unwrap_or(u32::MAX),
         next_attempt_at: agreed("next_attempt_at")?,
+        keep_alive_at: agreed("keep_alive_at")?,
         last_error: row.try_get("last_error")?,
         reauth_reason: row.try_get("reauth_reason")?,
     })
+}
+
+/// In how many milliseconds the grant is to be looked at.
+fn keep_alive(grant: &NewGrant) -> i64 {
+    grant.keep_alive_in.map_or(0, |after| i64::try_from(after.as_millis()).unwrap_or(i64::MAX / 2))
 }
 
 /// Puts a fresh grant in the place of whatever was there; a refresh that is under way is fenced off.
@@ -85,15 +91,19 @@ pub(super) async fn replace(
     now: i64,
 ) -> Result<()> {
     let sealed = seal(key, key_id, id, grant)?;
-    sqlx::query(
+    sqlx::query(concat!(
         "INSERT INTO instance_grant (instance_id, generation, epoch, state, access_sealed, refresh_sealed, secret_sealed, \
-         key_id, expires_at, obtained_at, fail_count) VALUES ($1, 1, 1, 'valid', $2, $3, $4, $5, $6, $7, 0) \
+         key_id, expires_at, obtained_at, fail_count, keep_alive_at) VALUES ($1, 1, 1, 'valid', $2, $3, $4, $5, $6, $7, 0, \
+         CASE WHEN $8 THEN COALESCE(",
+        db_now!(),
+        ", $9) + $10 END) \
          ON CONFLICT (instance_id) DO UPDATE SET generation = instance_grant.generation + 1, \
          epoch = instance_grant.epoch + 1, state = 'valid', access_sealed = excluded.access_sealed, \
          refresh_sealed = excluded.refresh_sealed, secret_sealed = excluded.secret_sealed, key_id = excluded.key_id, \
          expires_at = excluded.expires_at, obtained_at = excluded.obtained_at, lease_owner = NULL, lease_until = NULL, \
-         intent_at = NULL, fail_count = 0, next_attempt_at = NULL, last_error = NULL, reauth_reason = NULL",
-    )
+         intent_at = NULL, fail_count = 0, next_attempt_at = NULL, last_error = NULL, reauth_reason = NULL, \
+         keep_alive_at = excluded.keep_alive_at",
+    ))
     .bind(id)
     .bind(sealed.access)
     .bind(sealed.refresh)
@@ -101,6 +111,9 @@ pub(super) async fn replace(
     .bind(key_id)
     .bind(grant.expires_at.map(|at| at.timestamp_millis()))
     .bind(now)
+    .bind(grant.refresh.is_some())
+    .bind(now)
+    .bind(keep_alive(grant))
     .execute(&mut *tx)
     .await?;
     Ok(())
@@ -131,13 +144,15 @@ impl DbStore {
         let Some(row) = query.bind(id).fetch_optional(&mut *tx).await? else { return Ok(false) };
         let (key, key_id) = instances::data_key(&self.sealer, &row, id)?;
         let sealed = seal(&key, key_id, id, &grant)?;
-        let written = sqlx::query(
+        let written = sqlx::query(concat!(
             "UPDATE instance_grant SET generation = generation + 1, state = 'valid', access_sealed = $1, \
              refresh_sealed = COALESCE($2, refresh_sealed), secret_sealed = COALESCE($3, secret_sealed), key_id = $4, \
              expires_at = $5, obtained_at = $6, lease_owner = NULL, lease_until = NULL, intent_at = NULL, fail_count = 0, \
-             next_attempt_at = NULL, last_error = NULL, reauth_reason = NULL \
-             WHERE instance_id = $7 AND epoch = $8 AND generation = $9",
-        )
+             next_attempt_at = NULL, last_error = NULL, reauth_reason = NULL, \
+             keep_alive_at = CASE WHEN $10 OR refresh_sealed IS NOT NULL THEN COALESCE(",
+            db_now!(),
+            ", $11) + $12 END WHERE instance_id = $7 AND epoch = $8 AND generation = $9",
+        ))
         .bind(sealed.access)
         .bind(sealed.refresh)
         .bind(sealed.secret)
@@ -147,6 +162,9 @@ impl DbStore {
         .bind(id)
         .bind(epoch)
         .bind(seen)
+        .bind(grant.refresh.is_some())
+        .bind(now)
+        .bind(keep_alive(&grant))
         .execute(&mut *tx)
         .await?
         .rows_affected();
@@ -164,7 +182,7 @@ impl DbStore {
         sqlx::query(concat!("SELECT id FROM instance WHERE id = $1", for_update!())).bind(id).execute(&mut *tx).await?;
         let written = sqlx::query(
             "UPDATE instance_grant SET state = 'reauth_required', reauth_reason = $1, lease_owner = NULL, \
-             lease_until = NULL, intent_at = NULL, next_attempt_at = NULL \
+             lease_until = NULL, intent_at = NULL, next_attempt_at = NULL, keep_alive_at = NULL \
              WHERE instance_id = $2 AND epoch = $3 AND generation = $4",
         )
         .bind(reason)
@@ -197,6 +215,28 @@ impl DbStore {
         tx.commit().await?;
         Ok(true)
     }
+
+    async fn claim(&self, limit: u32, hold: Duration) -> Result<Vec<i64>> {
+        let mut tx = self.begin().await?;
+        let now = self.agreed_now(&mut tx).await?;
+        let ids: Vec<i64> = sqlx::query_scalar(concat!(
+            "SELECT instance_id FROM instance_grant WHERE keep_alive_at <= $1 ORDER BY keep_alive_at LIMIT $2",
+            skip_locked!()
+        ))
+        .bind(now)
+        .bind(i64::from(limit))
+        .fetch_all(&mut *tx)
+        .await?;
+        for id in &ids {
+            sqlx::query("UPDATE instance_grant SET keep_alive_at = $1 WHERE instance_id = $2")
+                .bind(now.saturating_add(i64::try_from(hold.as_millis()).unwrap_or(i64::MAX)))
+                .bind(id)
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(ids)
+    }
 }
 
 #[async_trait]
@@ -208,7 +248,7 @@ impl Grants for DbStore {
             " AS db_now FROM instance_grant g JOIN instance i ON i.id = g.instance_id WHERE g.instance_id = $1",
         ))
         .bind(instance_id)
-        .fetch_optional(self.reader())
+        .fetch_optional(&self.reader())
         .await
         .map_err(Error::from)?;
         Ok(row.map(|row| record(&self.sealer, &row, self.now())).transpose()?)
@@ -288,5 +328,28 @@ impl Grants for DbStore {
         reason: &str,
     ) -> PublicResult<bool> {
         Ok(self.kill_grant(instance_id, epoch, seen_generation, reason).await?)
+    }
+
+    async fn claim_keep_alives(&self, limit: u32, hold: Duration) -> PublicResult<Vec<i64>> {
+        Ok(self.claim(limit, hold).await?)
+    }
+
+    async fn keep_alive_in(&self, instance_id: i64, generation: i64, after: Duration) -> PublicResult<()> {
+        let query = sqlx::query(concat!(
+            "UPDATE instance_grant SET keep_alive_at = COALESCE(",
+            db_now!(),
+            ", $1) + $2 WHERE instance_id = $3 AND generation = $4 AND keep_alive_at IS NOT NULL"
+        ));
+        let mut tx = self.begin().await?;
+        query
+            .bind(self.now())
+            .bind(i64::try_from(after.as_millis()).unwrap_or(i64::MAX / 2))
+            .bind(instance_id)
+            .bind(generation)
+            .execute(&mut *tx)
+            .await
+            .map_err(Error::from)?;
+        tx.commit().await.map_err(Error::from)?;
+        Ok(())
     }
 }

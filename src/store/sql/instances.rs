@@ -390,7 +390,7 @@ impl Instances for DbStore {
 
     async fn instance(&self, id: i64) -> PublicResult<Option<InstanceRecord>> {
         let query = sqlx::query("SELECT * FROM instance WHERE id = $1").bind(id);
-        let row = query.fetch_optional(self.reader()).await.map_err(Error::from)?;
+        let row = query.fetch_optional(&self.reader()).await.map_err(Error::from)?;
         Ok(row.map(|row| record(&self.sealer, &row)).transpose()?)
     }
 
@@ -408,7 +408,7 @@ impl Instances for DbStore {
         }
         // One more than asked for tells whether there is a next page.
         query.push(" ORDER BY id LIMIT ").push_bind(i64::from(limit) + 1);
-        let rows = query.build().fetch_all(self.reader()).await.map_err(Error::from)?;
+        let rows = query.build().fetch_all(&self.reader()).await.map_err(Error::from)?;
         let more = rows.len() > limit as usize;
         let records =
             rows.iter().take(limit as usize).map(|row| record(&self.sealer, row)).collect::<Result<Vec<_>>>()?;
@@ -419,7 +419,7 @@ impl Instances for DbStore {
     async fn count_instances(&self, filter: &InstanceFilter) -> PublicResult<u64> {
         let mut query = QueryBuilder::new("SELECT COUNT(*)");
         narrow(&mut query, filter);
-        let count: i64 = query.build_query_scalar().fetch_one(self.reader()).await.map_err(Error::from)?;
+        let count: i64 = query.build_query_scalar().fetch_one(&self.reader()).await.map_err(Error::from)?;
         Ok(count.unsigned_abs())
     }
 

@@ -92,7 +92,7 @@ impl DbStore {
                 list.push_bind(digest.to_vec());
             }
             query.push(")");
-            if let Some(row) = query.build().fetch_optional(self.reader()).await? {
+            if let Some(row) = query.build().fetch_optional(&self.reader()).await? {
                 return Ok(Some(row));
             }
             // It may stand there under a key that was made just now.
@@ -105,7 +105,7 @@ impl DbStore {
         }
         // Who lacks a key cannot say that there is no such secret.
         let query = sqlx::query_scalar("SELECT key_id FROM master_key WHERE removed_at IS NULL");
-        let known: Vec<String> = query.fetch_all(self.reader()).await?;
+        let known: Vec<String> = query.fetch_all(&self.reader()).await?;
         let held = self.sealer.key_ids();
         match known.into_iter().find(|id| !held.contains(id)) {
             Some(key) => Err(Error::KeyMissing { key }),

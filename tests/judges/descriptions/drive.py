@@ -110,7 +110,8 @@ def documents(hub):
     hub.call("folders.updateMetadata", "PATCH", "/folders/metadata", {"path": "/Judge/Sub copy"}, {"path": "/Judge/Sub two"})
     if hub.can["files"]["fields"]["tags"].get("read"):
         hub.upload("/Judge/tagged.txt", b"x", tags="one,two")
-        hub.call("folders.create", "POST", "/folders", document={"path": "/Judge/Tagged", "tags": ["one"]})
+        if "tags" not in hub.can["folders"]["operations"]["create"].get("refuses", {}):
+            hub.call("folders.create", "POST", "/folders", document={"path": "/Judge/Tagged", "tags": ["one"]})
         hub.call("folders.listContents", "GET", "/folders/contents", {"path": "/Judge", "fetchTags": "true"})
         hub.call("files.updateMetadata", "PATCH", "/files/metadata", {"path": "/Judge/tagged.txt"}, {"tags": ["two", "three"]})
         hub.call("search.search", "GET", "/search", {"path": "/Judge", "tags": "three"})

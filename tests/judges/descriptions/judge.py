@@ -17,6 +17,7 @@ import time
 
 import checker
 import drive
+import model
 import places
 import routes
 
@@ -38,6 +39,7 @@ def descriptions(specs):
         "onedrive": (graph, drive.documents),
         "onedrivebusiness": (graph, drive.documents),
         "sharepoint": (graph, drive.documents),
+        "amazons3": (lambda: model.Model(specs / "s3/botocore-s3-2006-03-01.json"), drive.documents),
         "sfdc": (salesforce, drive.records),
         "sfdcservicecloud": (salesforce, drive.records),
     }

@@ -6,6 +6,7 @@ ORIGIN is the sandbox's (http://127.0.0.1:PORT). Needs PyPI boto3. Exits with 0 
 import os
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import boto3
@@ -63,6 +64,32 @@ def objects(s3, bucket):
     refused(lambda: s3.get_object(Bucket=bucket, Key=odd), "NoSuchKey", 404)
 
 
+def tags(s3, bucket):
+    name = {"Bucket": bucket, "Key": "Judged/tagged.txt"}
+    told = lambda key="Judged/tagged.txt": {one["Key"]: one["Value"] for one in s3.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]}
+    s3.put_object(**name, Body=b"x", Tagging=urllib.parse.urlencode({"Project": "Blue + Green:", "draft": ""}))
+    assert told() == {"Project": "Blue + Green:", "draft": ""}, told()
+    assert s3.head_object(**name)["TagCount"] == 2 and s3.get_object(**name)["TagCount"] == 2
+    copy = {"Bucket": bucket, "Key": "Judged/tagged copy.txt", "CopySource": name}
+    s3.copy_object(**copy)
+    assert told(copy["Key"]) == told(), told(copy["Key"])
+    s3.copy_object(**copy, TaggingDirective="REPLACE", Tagging="own=1")
+    assert told(copy["Key"]) == {"own": "1"}, told(copy["Key"])
+    put = lambda *pairs: s3.put_object_tagging(**name, Tagging={"TagSet": [{"Key": key, "Value": value} for key, value in pairs]})
+    put(("only", "one"))
+    assert told() == {"only": "one"}, told()
+    refused(lambda: put(("a", "1"), ("a", "2")), "InvalidTag", 400)
+    refused(lambda: put(*((f"t{number}", "") for number in range(11))), "BadRequest", 400)
+    refused(lambda: put(("k" * 129, "")), "InvalidTag", 400)
+    refused(lambda: s3.put_object(**name, Body=b"x", Tagging="a=1&a=2"), "InvalidArgument", 400)
+    put()
+    assert told() == {} and "TagCount" not in s3.head_object(**name), told()
+    put(("a", "1"))
+    s3.delete_object_tagging(**name)
+    assert told() == {}, told()
+    refused(lambda: told("none"), "NoSuchKey", 404)
+
+
 def lists(s3, bucket):
     for number in range(12):
         s3.put_object(Bucket=bucket, Key=f"List/f{number:02}.txt", Body=b"x" * number)
@@ -82,7 +109,7 @@ def lists(s3, bucket):
 
 def parts(s3, bucket):
     whole = os.urandom(11 * MIB)
-    upload = s3.create_multipart_upload(Bucket=bucket, Key="Judged/big.bin", ContentType="text/big")["UploadId"]
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="Judged/big.bin", ContentType="text/big", Tagging="size=large")["UploadId"]
     name = {"Bucket": bucket, "Key": "Judged/big.bin", "UploadId": upload}
     etags = []
     for number, start in enumerate(range(0, len(whole), 5 * MIB), 1):
@@ -93,6 +120,7 @@ def parts(s3, bucket):
     made = s3.complete_multipart_upload(**name, MultipartUpload={"Parts": etags})
     assert made["ETag"].endswith('-3"'), made
     assert s3.get_object(Bucket=bucket, Key="Judged/big.bin")["Body"].read() == whole, "parts came back changed"
+    assert s3.get_object_tagging(Bucket=bucket, Key="Judged/big.bin")["TagSet"] == [{"Key": "size", "Value": "large"}]
     other = s3.create_multipart_upload(Bucket=bucket, Key="Judged/never.bin")["UploadId"]
     s3.abort_multipart_upload(Bucket=bucket, Key="Judged/never.bin", UploadId=other)
     refused(lambda: s3.list_parts(Bucket=bucket, Key="Judged/never.bin", UploadId=other), "NoSuchUpload", 404)
@@ -119,6 +147,7 @@ def main(origin, access, secret, bucket, region):
     s3.create_bucket(Bucket="judged-own")
     s3.delete_bucket(Bucket="judged-own")
     objects(s3, bucket)
+    tags(s3, bucket)
     lists(s3, bucket)
     parts(s3, bucket)
     links(origin, access, secret, region, bucket)

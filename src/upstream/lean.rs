@@ -1,0 +1,125 @@
+//! The thin client: calls whose body is at hand, on hyper's client without the layers that reqwest puts around it.
+//!
+//! They are nearly all calls, so what a call costs here counts (the figures are in docs/performance.md). What it sends
+//! and understands is what reqwest does: pooled HTTP/1.1 and HTTP/2, gzip, the same TLS and the same guarded resolver.
+//!
+//! Each thread has connections of its own: a connection's task runs where it was opened, and an answer that has to wake
+//! another thread costs more than a connection does.
+
+use std::{error::Error as StdError, time::Duration};
+
+use ::url::Url;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Uri, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::{
+    client::legacy::{Client, Error, connect::HttpConnector},
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+};
+use rustls::ClientConfig;
+use thread_local::ThreadLocal;
+use tokio::net::TcpStream;
+use tower::{BoxError, Service as _, timeout::Timeout, util::BoxCloneSyncService};
+use tower_http::decompression::{Decompression, DecompressionBody};
+
+use super::{client::Settings, resolver::Resolver};
+
+/// What the provider sees as our name.
+pub(super) const USER_AGENT: &str = concat!("hubgate/", env!("CARGO_PKG_VERSION"));
+/// After so much silence the system asks whether the other side of a connection is still there.
+const TCP_KEEPALIVE: Duration = Duration::from_secs(15);
+
+type Connector = BoxCloneSyncService<Uri, MaybeHttpsStream<TokioIo<TcpStream>>, BoxError>;
+type Pool = Decompression<Client<Connector, Full<Bytes>>>;
+
+/// An answer, its body not read yet.
+pub(super) type Answer = http::Response<DecompressionBody<Incoming>>;
+
+/// The client; its clones share their connections.
+pub(super) struct Lean {
+    settings: Settings,
+    resolver: Resolver,
+    tls: ClientConfig,
+    pools: ThreadLocal<Pool>,
+}
+
+impl Lean {
+    /// A client without a connection yet.
+    ///
+    /// `tls` must not name protocols: which ones are offered is decided here.
+    pub(super) fn new(settings: Settings, resolver: Resolver, tls: ClientConfig) -> Self {
+        Self { settings, resolver, tls, pools: ThreadLocal::new() }
+    }
+
+    /// Sends a call and waits for the head of its answer.
+    ///
+    /// # Errors
+    /// [`Fault::Uri`] when the URL is none for HTTP, [`Fault::Client`] when no answer came.
+    pub(super) async fn send(
+        &self,
+        method: &Method,
+        url: &Url,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> Result<Answer, Fault> {
+        let mut request = http::Request::new(Full::new(body));
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = Uri::try_from(url.as_str()).map_err(Fault::Uri)?;
+        *request.headers_mut() = headers.clone();
+        let headers = request.headers_mut();
+        headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+        headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
+        // Its readiness says nothing: it opens what it needs.
+        let answer = self.pools.get_or(|| self.pool()).clone().call(request);
+        answer.await.map_err(Fault::Client)
+    }
+
+    fn pool(&self) -> Pool {
+        let mut tcp = HttpConnector::new_with_resolver(self.resolver.clone());
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(TCP_KEEPALIVE));
+        tcp.set_connect_timeout(Some(self.settings.connect_timeout));
+        let tls = HttpsConnectorBuilder::new().with_tls_config(self.tls.clone()).https_or_http();
+        // The time is for TLS, too.
+        let connector = Timeout::new(tls.enable_all_versions().wrap_connector(tcp), self.settings.connect_timeout);
+        let client = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(self.settings.pool_idle)
+            .build(Connector::new(connector));
+        Decompression::new(client).gzip(true)
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    /// The URL cannot be written into a request.
+    #[error("the URL is none for HTTP")]
+    Uri(#[source] http::uri::InvalidUri),
+    /// What the client says.
+    #[error(transparent)]
+    Client(Error),
+}
+
+impl Fault {
+    /// Whether nothing was sent, for there was no connection.
+    pub(super) fn is_connect(&self) -> bool {
+        matches!(self, Self::Client(error) if error.is_connect())
+    }
+}
+
+/// The first error of type `E` in the chain.
+pub(super) fn cause<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
