@@ -63,7 +63,7 @@ impl Described<'_> {
             "summary": operation.summary,
             "tags": [object.map_or(operation.resource.as_str(), |object| object.name.as_str())],
             "parameters": parameters(operation, path),
-            "responses": responses(&operation.answer, &record),
+            "responses": responses(operation, method, &record),
             "x-operation": operation.id(),
         });
         let body = match &operation.request {
@@ -115,7 +115,7 @@ impl Described<'_> {
             json!({
                 "operationId": operation_id("GET", path), "summary": summary, "tags": ["instance"],
                 "parameters": parameters,
-                "responses": with_errors(json!({"description": "It went well", "content": {"application/json": {"schema": schema}}})),
+                "responses": with_errors(json!({"description": "It went well", "content": {"application/json": {"schema": schema}}}), &[]),
             })
         };
         let ping = simple("/ping", "Whether the provider answers through this instance", any.clone());
@@ -258,9 +258,10 @@ fn parameter(parameter: &Parameter, operation: &HubOperation, names_target: bool
     told
 }
 
-fn responses(answer: &AnswerKind, record: &dyn Fn(&str) -> Value) -> Value {
+fn responses(operation: &HubOperation, method: &str, record: &dyn Fn(&str) -> Value) -> Value {
     let content = |schema: Value| json!({"application/json": {"schema": schema}});
-    with_errors(match answer {
+    let with_body: &[u16] = if matches!(operation.request, RequestKind::None) { &[] } else { OF_BODIES };
+    let success = match &operation.answer {
         AnswerKind::Record(model) => json!({"description": "The record", "content": content(record(model))}),
         AnswerKind::List(model) => json!({
             "description": "A page of records",
@@ -277,14 +278,28 @@ fn responses(answer: &AnswerKind, record: &dyn Fn(&str) -> Value) -> Value {
             "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
         }),
         AnswerKind::Empty => json!({"description": "Done"}),
-    })
-}
-
-fn with_errors(success: Value) -> Value {
-    let mut responses = errors(&[400, 401, 403, 404, 409, 429, 502, 503, 504]);
-    responses.insert("200".to_owned(), success);
+    };
+    let mut responses = with_errors(success, with_body);
+    if method == "GET" {
+        // RFC 9110, section 15.4.5: without content.
+        responses.insert("304".to_owned(), json!({"description": "It is still what If-None-Match names"}));
+    }
+    if let (AnswerKind::File, Some(whole)) = (&operation.answer, responses.get("200").cloned()) {
+        responses.insert("206".to_owned(), whole);
+        responses.extend(errors(&[416]));
+    }
     responses.into()
 }
+
+fn with_errors(success: Value, further: &[u16]) -> Map<String, Value> {
+    let mut responses = errors(&[400, 401, 403, 404, 409, 429, 502, 503, 504]);
+    responses.extend(errors(further));
+    responses.insert("200".to_owned(), success);
+    responses
+}
+
+/// How a request that carries a body can be refused besides: it comes too slowly, is too large, or of the wrong type.
+pub(super) const OF_BODIES: &[u16] = &[408, 413, 415];
 
 /// What these statuses mean, all with the one error body.
 pub(super) fn errors(statuses: &[u16]) -> Map<String, Value> {
@@ -293,7 +308,11 @@ pub(super) fn errors(statuses: &[u16]) -> Map<String, Value> {
             401 => "Credentials are missing or wrong, or the instance has to be connected anew",
             403 => "The instance is disabled, or the provider does not allow it",
             404 => "Nothing is there",
+            408 => "The request's body did not arrive in time",
             409 => "It is in the way of something that is there",
+            413 => "The request's body is larger than the limit",
+            415 => "The request's body is of another type than the declared one",
+            416 => "The file has none of the bytes that Range asks for",
             429 => "A request limit is used up; Retry-After says for how long",
             502 => "The provider failed",
             503 => "Not just now: too many calls, a provider that is down; Retry-After says for how long",

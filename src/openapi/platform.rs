@@ -60,6 +60,9 @@ fn operation(row: &Value, known: Option<&Value>) -> Value {
     if has("provider") {
         statuses.extend([502, 504]);
     }
+    if row.get("body").is_some() {
+        statuses.extend(OF_BODIES);
+    }
     let mut responses = errors(&statuses);
     responses.insert("200".to_owned(), success(row));
     let mut told = json!({
