@@ -3,7 +3,7 @@
 //! What is PostgreSQL's own is in this file and below; the statements are shared with SQLite, see `sql/`. Leases and
 //! pauses of refreshes are in the time of the database, so that no node's clock decides about another's.
 
-use std::{path::Path, str::FromStr as _, time::Duration};
+use std::{path::Path, str::FromStr as _, sync::LazyLock, time::Duration};
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -20,7 +20,8 @@ use super::{
     Follower, Generations, Settings, Store,
     audit::Chain,
     error::{Error, Result},
-    key, migration,
+    key,
+    migration::{self, migrations},
     seal::Sealer,
 };
 use crate::{
@@ -78,7 +79,9 @@ type DbConnection = PgConnection;
 type DbRow = PgRow;
 type DbStore = PostgresStore;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/postgres");
+pub(super) static MIGRATIONS: LazyLock<Migrator> = migrations!(
+    "postgres"; "0001_accounts_instances_grants", "0002_audit_log", "0003_master_keys", "0004_keep_alive",
+);
 
 /// How long a caller waits for a connection; as long as the database is away, each waits for so long.
 const ACQUIRE: Duration = Duration::from_secs(2);

@@ -6,7 +6,7 @@ use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::Path,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
@@ -23,7 +23,8 @@ use super::{
     Settings, Store,
     audit::Chain,
     error::{Error, Result},
-    key, migration,
+    key,
+    migration::{self, migrations},
     seal::Sealer,
 };
 use crate::{clock::SharedClock, config::Synchronous, error::Result as PublicResult};
@@ -77,7 +78,9 @@ type DbConnection = SqliteConnection;
 type DbRow = SqliteRow;
 type DbStore = SqliteStore;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
+pub(super) static MIGRATIONS: LazyLock<Migrator> = migrations!(
+    "sqlite"; "0001_accounts_instances_grants", "0002_audit_log", "0003_master_keys", "0004_keep_alive",
+);
 
 const DATABASE: &str = "hubgate.db";
 const LOCK: &str = "hubgate.lock";
