@@ -6,7 +6,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     cache::ResponseCache, catalog, clock::SharedClock, config::Config, instance::Directory, provider::Engine,
-    store::Store,
+    recent::Recent, store::Store,
 };
 
 pub mod cached;
@@ -18,11 +18,13 @@ mod invoke;
 mod link;
 mod objects;
 mod page;
+mod recall;
 pub mod slots;
 
 pub use call::{Answer, AnswerBody, Call, CallBody, Head, Resolved};
 pub use connect::{Connector, Keeper};
 pub use explain::wants_explanation;
+pub use recall::{Meaning, meanings};
 
 /// Everything a hub call needs.
 #[derive(Clone)]
@@ -45,6 +47,8 @@ pub struct Gateway {
     pub slots: slots::Slots,
     /// Keeps answers.
     pub cache: ResponseCache,
+    /// What reads meant that were answered from the cache.
+    pub meanings: Arc<Recent<Meaning>>,
     /// Work that goes on without its caller.
     pub tracker: TaskTracker,
 }

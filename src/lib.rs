@@ -24,6 +24,7 @@
 //! - [`cache`]: the response cache
 //! - [`store`]: persistence and the sealing of secrets
 //! - [`clock`]: time as a dependency
+//! - [`recent`]: what each thread met last
 //! - [`telemetry`]: tracing, metrics, redaction
 
 pub mod api;
@@ -42,6 +43,7 @@ pub mod openapi;
 pub mod pages;
 pub mod provider;
 pub mod query;
+pub mod recent;
 pub mod store;
 pub mod telemetry;
 pub mod upstream;

@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::{Body, Bytes},
     extract::{FromRequestParts, OriginalUri, Path, Request, State},
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderValue, Method, header},
     response::{IntoResponse, Response},
     routing::{any, get},
 };
@@ -85,6 +85,11 @@ async fn call_hub(
     Deadline(deadline): Deadline,
     mut request: Request,
 ) -> Result<Response, Failure> {
+    if let (Some(instance), &Method::GET) = (&caller.instance, request.method())
+        && let Some(answer) = app.gateway.recalled(instance, &uri, request.headers())
+    {
+        return Ok(respond(answer?));
+    }
     let segments = segments(uri.path())?;
     let (hub, path) = match segments.split_first() {
         Some((first, rest)) if first == "hubs" && rest.len() > 1 => {
@@ -124,7 +129,7 @@ async fn call_hub(
         Some(RequestKind::None | RequestKind::Upload { .. }) | None => (CallBody::Json(Value::Null), deadline),
     };
     let instance_id = instance.id;
-    let head = Head { instance, hub, method, path, query, headers, base: BASE, deadline };
+    let head = Head { instance, hub, method, uri: Some(uri), path, query, headers, base: BASE, deadline };
     match Box::pin(app.gateway.call(Call { head, body, resolved })).await {
         Ok(answer) => Ok(respond(answer)),
         Err(error) => {

@@ -14,13 +14,13 @@ use super::{
     connect::Probe,
 };
 use crate::{
-    cache::{self, CacheKey, Directives, Policy, ResponseCache},
+    cache::{self, CacheKey, Directives, Found, Policy, ResponseCache},
     catalog::{Element, Operation, hub::Location},
     error::{Error, Result},
     instance::configuration::stale_if_error,
     mapping::{Root, Scope},
     provider::{Connection, Engine},
-    store::Store,
+    store::{InstanceRecord, Store},
 };
 
 /// RFC 9211.
@@ -105,32 +105,40 @@ impl Gateway {
         let instance = &call.head.instance;
         // What the gateway itself makes (links that end) is made anew each time.
         let lasting = operation.model.as_ref().is_none_or(|model| !model.fields.iter().any(|field| field.computed));
-        if !instance.caching_enabled || instance.cache_ttl_s == 0 || !lasting {
+        if !caches(instance) || !lasting {
             return Box::pin(self.carry_out(call, resolved, operation)).await;
         }
         let Some(key) = self.agreed_key(&call.head, resolved, &operation).await? else {
             return Box::pin(self.carry_out(call, resolved, operation)).await;
         };
-        let wishes = Directives::parse(
-            texts(&call.head.headers, &header::CACHE_CONTROL).chain(texts(&call.head.headers, &header::PRAGMA)),
-        );
-        let known: Vec<String> = texts(&call.head.headers, &header::IF_NONE_MATCH).map(str::to_owned).collect();
-        let found = match self.cache.hit(&key, wishes.max_age) {
-            Some(hit) => hit,
-            None => {
-                let policy = Policy {
-                    ttl: Duration::from_secs(instance.cache_ttl_s),
-                    max_entries: instance.max_cache_size,
-                    max_age: wishes.max_age,
-                    store: !wishes.no_store,
-                    // What cannot be understood was refused when it was set; one from before that allows nothing.
-                    stale_if_error: stale_if_error(&instance.configuration).unwrap_or_default(),
-                };
-                let (this, resolved) = (self.clone(), resolved.clone());
-                let compute = move || async move { kept(Box::pin(this.carry_out(call, &resolved, operation)).await?) };
-                self.cache.get_or_compute(key, policy, compute).await?
-            }
+        let wishes = wishes(&call.head.headers);
+        if let Some(hit) = self.cache.hit(&key, wishes.max_age) {
+            self.remember(&call.head, resolved, &key);
+            return self.from_cache(&hit, &call.head.headers);
+        }
+        let asked: HeaderMap = call
+            .head
+            .headers
+            .get_all(header::IF_NONE_MATCH)
+            .iter()
+            .map(|known| (header::IF_NONE_MATCH, known.clone()))
+            .collect();
+        let policy = Policy {
+            ttl: Duration::from_secs(instance.cache_ttl_s),
+            max_entries: instance.max_cache_size,
+            max_age: wishes.max_age,
+            store: !wishes.no_store,
+            // What cannot be understood was refused when it was set; one from before that allows nothing.
+            stale_if_error: stale_if_error(&instance.configuration).unwrap_or_default(),
         };
+        let (this, resolved) = (self.clone(), resolved.clone());
+        let compute = move || async move { kept(Box::pin(this.carry_out(call, &resolved, operation)).await?) };
+        let found = self.cache.get_or_compute(key, policy, compute).await?;
+        self.from_cache(&found, &asked)
+    }
+
+    /// The answer that an entry is to a request with these headers.
+    pub(super) fn from_cache(&self, found: &Found, asked: &HeaderMap) -> Result<Answer> {
         metrics::counter!(crate::telemetry::metric::CACHE_REQUESTS, "outcome" => found.outcome.word()).increment(1);
         let now = self.clock.now();
         let mut headers = found.entry.ready_headers();
@@ -140,7 +148,7 @@ impl Gateway {
         if let Some(age) = found.age_s(now) {
             headers.insert(header::AGE, HeaderValue::from(age));
         }
-        if known.iter().any(|known| cache::if_none_match(known, &found.entry.etag)) {
+        if texts(asked, &header::IF_NONE_MATCH).any(|known| cache::if_none_match(known, &found.entry.etag)) {
             return Ok(Answer { status: StatusCode::NOT_MODIFIED, headers, body: AnswerBody::Empty });
         }
         let status = StatusCode::from_u16(found.entry.status).map_err(Error::internal)?;
@@ -184,6 +192,16 @@ impl Gateway {
         let _writing = self.cache.writing(call.head.instance.id, [resource]);
         Box::pin(self.carry_out(call, resolved, operation)).await
     }
+}
+
+/// Whether the instance's answers are kept.
+pub(super) fn caches(instance: &InstanceRecord) -> bool {
+    instance.caching_enabled && instance.cache_ttl_s > 0
+}
+
+/// What the request says of entries.
+pub(super) fn wishes(headers: &HeaderMap) -> Directives {
+    Directives::parse(texts(headers, &header::CACHE_CONTROL).chain(texts(headers, &header::PRAGMA)))
 }
 
 fn texts<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {

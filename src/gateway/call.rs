@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
@@ -28,6 +28,8 @@ pub struct Head {
     pub hub: Option<String>,
     /// The verb, in capitals.
     pub method: String,
+    /// The target of the request, where one came in.
+    pub uri: Option<Uri>,
     /// The path below the hub, as decoded segments.
     pub path: Vec<String>,
     /// The query, decoded, in order.
@@ -164,9 +166,14 @@ impl Gateway {
             _ if resolved.operation.is_read() => self.read_through_cache(call, &resolved, operation).await?,
             _ => self.write_past_cache(call, &resolved, operation).await?,
         };
+        self.finish(&mut answer, instance_id);
+        Ok(answer)
+    }
+
+    /// Puts what every answer says of its instance.
+    pub(super) fn finish(&self, answer: &mut Answer, instance_id: i64) {
         answer.headers.insert(INSTANCE_ID, HeaderValue::from(instance_id));
         self.put_budgets(instance_id, &mut answer.headers);
-        Ok(answer)
     }
 
     /// Puts what the provider reported last of the instance's quota into the headers of an answer.

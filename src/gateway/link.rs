@@ -91,6 +91,7 @@ impl Gateway {
             instance,
             hub: None,
             method: "GET".to_owned(),
+            uri: None,
             path,
             query: wanted.path.into_iter().map(|path| ("path".to_owned(), path)).collect(),
             headers,

@@ -7,11 +7,14 @@
 //!
 //! Invariant: a caller that starts after `forget(id)` returned never sees a record read before it. A record that the store
 //! no longer [believes](Store::believes) is read anew, so that what other nodes changed holds here within a second.
+//!
+//! In front of it all each thread remembers the tokens that it met last, so that a busy instance costs no digest and no
+//! look-up in what all threads share. It holds records weakly, and none of them past a [`Directory::forget`] of any.
 
 use std::{
     fmt,
     sync::{
-        Arc, OnceLock,
+        Arc, OnceLock, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -19,10 +22,12 @@ use std::{
 
 use moka::future::Cache;
 use secrecy::ExposeSecret;
+use subtle::ConstantTimeEq as _;
 use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
     error::{Error, Kind, Result},
+    recent::Recent,
     store::{InstanceRecord, Store},
 };
 
@@ -38,6 +43,8 @@ pub const LOOKUPS: usize = 16;
 const BELIEVED: Duration = Duration::from_secs(30);
 /// How long an unknown token is taken to be unknown still.
 const UNKNOWN_FOR: Duration = Duration::from_secs(1);
+/// Tokens that each thread remembers.
+const RECENT: usize = 512;
 /// No token is longer; anything longer is not looked up.
 const LONGEST_TOKEN: usize = 512;
 
@@ -52,8 +59,9 @@ pub struct Directory {
     tokens: Cache<Digest, i64>,
     records: Cache<i64, Entry>,
     unknown: Cache<Digest, ()>,
+    recent: Recent<Known>,
     lookups: Semaphore,
-    /// Grows with every [`Directory::forget`]; tells records read before one from records read after it.
+    /// Grows with every [`Directory::forget`], before and after; tells records read before one from records read after it.
     epoch: AtomicU64,
     listener: OnceLock<Listener>,
 }
@@ -63,6 +71,14 @@ struct Entry {
     record: Arc<InstanceRecord>,
     epoch: u64,
     /// When its reading began.
+    read_at: Instant,
+}
+
+/// A record that was found by its token.
+struct Known {
+    record: Weak<InstanceRecord>,
+    /// The epoch in which it was looked for.
+    epoch: u64,
     read_at: Instant,
 }
 
@@ -81,6 +97,7 @@ impl Directory {
             tokens: Cache::new(TOKENS),
             records: Cache::builder().max_capacity(RECORDS).time_to_live(BELIEVED).build(),
             unknown: Cache::builder().max_capacity(UNKNOWN).time_to_live(UNKNOWN_FOR).build(),
+            recent: Recent::new(RECENT),
             lookups: Semaphore::new(LOOKUPS),
             epoch: AtomicU64::new(0),
             listener: OnceLock::new(),
@@ -104,10 +121,34 @@ impl Directory {
         if token.is_empty() || token.len() > LONGEST_TOKEN {
             return Ok(None);
         }
+        if let Some(record) = self.recalled(token) {
+            return Ok(Some(record));
+        }
+        let epoch = self.epoch.load(Ordering::SeqCst);
+        let found = self.looked_up(token).await?;
+        if let Some(Entry { record, read_at, .. }) = &found {
+            self.recent.put(token, Known { record: Arc::downgrade(record), epoch, read_at: *read_at });
+        }
+        Ok(found.map(|found| found.record))
+    }
+
+    /// The instance whose token this is, if this thread met it lately and nothing has changed since.
+    fn recalled(&self, token: &str) -> Option<Arc<InstanceRecord>> {
+        self.recent.read(token, |known| {
+            let holds = known.epoch == self.epoch.load(Ordering::SeqCst)
+                && known.read_at.elapsed() < BELIEVED
+                && self.store.believes(known.read_at);
+            let record = known.record.upgrade().filter(|_| holds)?;
+            let same: bool = record.token.expose_secret().as_bytes().ct_eq(token.as_bytes()).into();
+            same.then_some(record)
+        })
+    }
+
+    async fn looked_up(&self, token: &str) -> Result<Option<Entry>> {
         let digest = self.store.sealer().digest("directory", token);
         if let Some(id) = self.tokens.get(&digest).await {
-            if let Some(record) = self.by_id(id).await? {
-                return Ok(Some(record));
+            if let Some(entry) = self.entry(id).await? {
+                return Ok(Some(entry));
             }
             self.tokens.invalidate(&digest).await;
         }
@@ -115,7 +156,7 @@ impl Directory {
             return Ok(None);
         }
         match self.tokens.try_get_with(digest, self.look_up(token)).await {
-            Ok(id) => self.by_id(id).await,
+            Ok(id) => self.entry(id).await,
             Err(miss) => match &*miss {
                 Miss::Unknown => {
                     self.unknown.insert(digest, ()).await;
@@ -131,11 +172,15 @@ impl Directory {
     /// # Errors
     /// Those of [`Instances::instance`](crate::store::Instances::instance).
     pub async fn by_id(&self, id: i64) -> Result<Option<Arc<InstanceRecord>>> {
+        Ok(self.entry(id).await?.map(|entry| entry.record))
+    }
+
+    async fn entry(&self, id: i64) -> Result<Option<Entry>> {
         let (came, seen) = (Instant::now(), self.epoch.load(Ordering::SeqCst));
         let known = self.records.get(&id).await;
         if let Some(entry) = &known {
             if self.store.believes(entry.read_at) {
-                return Ok(Some(Arc::clone(&entry.record)));
+                return Ok(known);
             }
             self.records.invalidate(&id).await;
         }
@@ -147,7 +192,7 @@ impl Directory {
                 }
                 Ok(entry) => {
                     self.drop_if_overtaken(id, entry.epoch).await;
-                    break Some(entry.record);
+                    break Some(entry);
                 }
                 Err(miss) => match &*miss {
                     Miss::Unknown => break None,
@@ -156,7 +201,7 @@ impl Directory {
             }
         };
         if let (Some(old), Some(listener)) = (known, self.listener.get())
-            && found.as_ref().is_none_or(|new| new.version != old.record.version)
+            && found.as_ref().is_none_or(|new| new.record.version != old.record.version)
         {
             listener(id);
         }
@@ -167,6 +212,8 @@ impl Directory {
     pub async fn forget(&self, id: i64) {
         self.epoch.fetch_add(1, Ordering::SeqCst);
         self.records.invalidate(&id).await;
+        // Who found the old record in between may remember it, but for an epoch that is over now.
+        self.epoch.fetch_add(1, Ordering::SeqCst);
     }
 
     /// [`forget`](Self::forget), unless the record in memory is of `version` or later.
@@ -181,6 +228,7 @@ impl Directory {
         self.epoch.fetch_add(1, Ordering::SeqCst);
         self.records.invalidate_all();
         self.unknown.invalidate_all();
+        self.epoch.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Takes up a new instance, in case its token was asked for before it was there.
@@ -326,10 +374,11 @@ mod tests {
         let stop = tokio_util::sync::CancellationToken::new();
         let readers: Vec<_> = (0..4)
             .map(|_| {
-                let (directory, stop, id) = (Arc::clone(&directory), stop.clone(), record.id);
+                let (directory, stop, record) = (Arc::clone(&directory), stop.clone(), record.clone());
                 tokio::spawn(async move {
                     while !stop.is_cancelled() {
-                        directory.by_id(id).await.unwrap().unwrap();
+                        directory.by_id(record.id).await.unwrap().unwrap();
+                        directory.by_token(record.token.expose_secret()).await.unwrap().unwrap();
                         tokio::task::yield_now().await;
                     }
                 })
@@ -341,6 +390,8 @@ mod tests {
             version = store.update_instance(record.id, version, change).await.unwrap().version;
             directory.forget(record.id).await;
             assert_eq!(directory.by_id(record.id).await.unwrap().unwrap().cache_ttl_s, round);
+            let by_token = directory.by_token(record.token.expose_secret()).await.unwrap().unwrap();
+            assert_eq!(by_token.cache_ttl_s, round);
         }
         stop.cancel();
         for reader in readers {

@@ -66,6 +66,7 @@ pub(super) fn prepared(
         instance: Arc::new(instance(element, connection)),
         hub: Some(hub.key.clone()),
         method: operation.hub.method.clone(),
+        uri: None,
         path: Vec::new(),
         query,
         headers,

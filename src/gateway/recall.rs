@@ -1,0 +1,106 @@
+//! Reads that were answered from the cache before, known again by their text.
+//!
+//! Between the text of such a read and its entry stand the path's segments, the query, the routes and the key, which cost more
+//! than all the rest. Each thread remembers the keys of a few; what they mean is good for as long as the catalog is.
+
+use std::sync::{Arc, Weak};
+
+use http::{HeaderMap, HeaderName, Uri, header};
+
+use super::{
+    Gateway,
+    cached::{caches, wishes},
+    call::{Answer, Head, Resolved},
+};
+use crate::{
+    cache::CacheKey,
+    catalog::{Catalog, hub::Location},
+    error::Result,
+    recent::Recent,
+    store::InstanceRecord,
+};
+
+/// Keys that each thread remembers.
+const RECENT: usize = 512;
+/// Nothing longer is remembered.
+const LONGEST: usize = 1024;
+
+/// What a read's text meant.
+pub struct Meaning {
+    instance: i64,
+    /// Path and query.
+    asked: Box<str>,
+    accept: Option<Box<[u8]>>,
+    /// Headers that would change the meaning, had they been there.
+    absent: Box<[HeaderName]>,
+    catalog: Weak<Catalog>,
+    key: CacheKey,
+}
+
+/// Room for the meanings that each thread remembers.
+pub fn meanings() -> Arc<Recent<Meaning>> {
+    Arc::new(Recent::new(RECENT))
+}
+
+impl Meaning {
+    /// `None` where it takes more than its text and the instance to tell what is asked.
+    fn of(head: &Head, resolved: &Resolved, catalog: &Arc<Catalog>, key: &CacheKey) -> Option<Self> {
+        let asked = head.uri.as_ref()?.path_and_query()?.as_str();
+        let accept = accept(&head.headers);
+        let parameters = resolved.operation.parameters.iter().filter(|one| one.location == Location::Header);
+        let absent = parameters.map(|one| HeaderName::try_from(&one.name)).collect::<Result<Box<[_]>, _>>().ok()?;
+        let short = asked.len() + accept.map_or(0, <[u8]>::len) <= LONGEST;
+        (short && !absent.iter().any(|name| head.headers.contains_key(name))).then(|| Self {
+            instance: head.instance.id,
+            asked: asked.into(),
+            accept: accept.map(Into::into),
+            absent,
+            catalog: Arc::downgrade(catalog),
+            key: key.clone(),
+        })
+    }
+
+    fn is_of(&self, instance: i64, asked: &str, headers: &HeaderMap) -> bool {
+        self.instance == instance
+            && *self.asked == *asked
+            && self.accept.as_deref() == accept(headers)
+            && !self.absent.iter().any(|name| headers.contains_key(name))
+    }
+}
+
+/// The one header besides that every key is made of.
+fn accept(headers: &HeaderMap) -> Option<&[u8]> {
+    headers.get(header::ACCEPT).map(http::HeaderValue::as_bytes)
+}
+
+impl Gateway {
+    /// The answer to a GET without a body, if this thread gave it from the cache lately and may give it still.
+    ///
+    /// # Errors
+    /// When the entry cannot be an answer, which is a fault of ours.
+    pub fn recalled(&self, instance: &InstanceRecord, uri: &Uri, headers: &HeaderMap) -> Option<Result<Answer>> {
+        // Where nodes agree about generations, one has to be asked.
+        if instance.disabled || !caches(instance) || self.store.generations().is_some() {
+            return None;
+        }
+        let asked = uri.path_and_query()?.as_str();
+        let key = self.meanings.read((instance.id, asked), |meaning| {
+            let holds = std::ptr::eq(meaning.catalog.as_ptr(), Arc::as_ptr(&self.catalog.load()));
+            (holds && meaning.is_of(instance.id, asked, headers)).then(|| meaning.key.clone())
+        })?;
+        let found = self.cache.hit(&key, wishes(headers).max_age)?;
+        let mut answer = self.from_cache(&found, headers);
+        if let Ok(answer) = &mut answer {
+            self.finish(answer, instance.id);
+        }
+        Some(answer)
+    }
+
+    /// Remembers what a read meant that was answered from the cache.
+    pub(super) fn remember(&self, head: &Head, resolved: &Resolved, key: &CacheKey) {
+        if let Some(meaning) = Meaning::of(head, resolved, &self.catalog.load(), key) {
+            let asked = meaning.asked.clone();
+            self.meanings.put((meaning.instance, &*asked), meaning);
+        }
+    }
+}
