@@ -20,7 +20,7 @@ use crate::{
     clock::SharedClock,
     config::Config,
     error::{Error, Kind, Result},
-    gateway::{self, Connector, Gateway, Keeper, cached::Memory, connect, slots::Slots},
+    gateway::{Connector, Gateway, Keeper, cached::Memory, connect, slots::Slots},
     grant::{self, Grants},
     instance::Directory,
     provider::{Engine, Limits},
@@ -206,7 +206,7 @@ impl App {
             slots: Slots::new(config.limits.instance_concurrency),
             engine,
             cache,
-            meanings: gateway::meanings(),
+            recall: Arc::default(),
             tracker: tracker.clone(),
         };
         Self(Arc::new(Parts {

@@ -6,7 +6,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     cache::ResponseCache, catalog, clock::SharedClock, config::Config, instance::Directory, provider::Engine,
-    recent::Recent, store::Store,
+    store::Store,
 };
 
 pub mod cached;
@@ -24,7 +24,7 @@ pub mod slots;
 pub use call::{Answer, AnswerBody, Call, CallBody, Head, Resolved};
 pub use connect::{Connector, Keeper};
 pub use explain::wants_explanation;
-pub use recall::{Meaning, meanings};
+pub use recall::Recall;
 
 /// Everything a hub call needs.
 #[derive(Clone)]
@@ -47,8 +47,8 @@ pub struct Gateway {
     pub slots: slots::Slots,
     /// Keeps answers.
     pub cache: ResponseCache,
-    /// What reads meant that were answered from the cache.
-    pub meanings: Arc<Recent<Meaning>>,
+    /// What is remembered of reads that were answered from the cache.
+    pub recall: Arc<Recall>,
     /// Work that goes on without its caller.
     pub tracker: TaskTracker,
 }

@@ -5,6 +5,7 @@
 //! and no path ever is one.
 
 mod lines;
+mod timestamp;
 
 use std::{
     io,
@@ -19,7 +20,7 @@ use tracing_subscriber::{
     util::{SubscriberInitExt, TryInitError},
 };
 
-use self::lines::Lines;
+use self::{lines::Lines, timestamp::Timestamp};
 use crate::config::{Log, LogFormat};
 
 /// Names of metrics, as they stand in `/metrics`.
@@ -99,7 +100,7 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let filter = EnvFilter::builder().parse_lossy(&settings.level);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_timer(Timestamp).with_writer(writer);
     match settings.format {
         LogFormat::Human => Box::new(builder.with_ansi(false).with_target(false).finish()),
         LogFormat::Json => {

@@ -139,7 +139,7 @@ impl Gateway {
 
     /// The answer that an entry is to a request with these headers.
     pub(super) fn from_cache(&self, found: &Found, asked: &HeaderMap) -> Result<Answer> {
-        metrics::counter!(crate::telemetry::metric::CACHE_REQUESTS, "outcome" => found.outcome.word()).increment(1);
+        self.recall.count(found.outcome);
         let now = self.clock.now();
         let mut headers = found.entry.ready_headers();
         if let Ok(status) = HeaderValue::try_from(found.cache_status(now)) {

@@ -3,9 +3,10 @@
 //! Between the text of such a read and its entry stand the path's segments, the query, the routes and the key, which cost more
 //! than all the rest. Each thread remembers the keys of a few; what they mean is good for as long as the catalog is.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use http::{HeaderMap, HeaderName, Uri, header};
+use metrics::Counter;
 
 use super::{
     Gateway,
@@ -13,11 +14,12 @@ use super::{
     call::{Answer, Head, Resolved},
 };
 use crate::{
-    cache::CacheKey,
+    cache::{CacheKey, Outcome},
     catalog::{Catalog, hub::Location},
     error::Result,
     recent::Recent,
     store::InstanceRecord,
+    telemetry::metric,
 };
 
 /// Keys that each thread remembers.
@@ -25,8 +27,16 @@ const RECENT: usize = 512;
 /// Nothing longer is remembered.
 const LONGEST: usize = 1024;
 
+/// What is remembered of reads through the cache.
+#[derive(Debug)]
+pub struct Recall {
+    meanings: Recent<Meaning>,
+    /// How often each [`Outcome`] came about; a counter is looked up once.
+    outcomes: [OnceLock<Counter>; 6],
+}
+
 /// What a read's text meant.
-pub struct Meaning {
+struct Meaning {
     instance: i64,
     /// Path and query.
     asked: Box<str>,
@@ -37,9 +47,18 @@ pub struct Meaning {
     key: CacheKey,
 }
 
-/// Room for the meanings that each thread remembers.
-pub fn meanings() -> Arc<Recent<Meaning>> {
-    Arc::new(Recent::new(RECENT))
+impl Default for Recall {
+    fn default() -> Self {
+        Self { meanings: Recent::new(RECENT), outcomes: Default::default() }
+    }
+}
+
+impl Recall {
+    pub(super) fn count(&self, outcome: Outcome) {
+        if let Some(place) = self.outcomes.get(outcome as usize) {
+            place.get_or_init(|| metrics::counter!(metric::CACHE_REQUESTS, "outcome" => outcome.word())).increment(1);
+        }
+    }
 }
 
 impl Meaning {
@@ -84,7 +103,7 @@ impl Gateway {
             return None;
         }
         let asked = uri.path_and_query()?.as_str();
-        let key = self.meanings.read((instance.id, asked), |meaning| {
+        let key = self.recall.meanings.read((instance.id, asked), |meaning| {
             let holds = std::ptr::eq(meaning.catalog.as_ptr(), Arc::as_ptr(&self.catalog.load()));
             (holds && meaning.is_of(instance.id, asked, headers)).then(|| meaning.key.clone())
         })?;
@@ -100,7 +119,7 @@ impl Gateway {
     pub(super) fn remember(&self, head: &Head, resolved: &Resolved, key: &CacheKey) {
         if let Some(meaning) = Meaning::of(head, resolved, &self.catalog.load(), key) {
             let asked = meaning.asked.clone();
-            self.meanings.put((meaning.instance, &*asked), meaning);
+            self.recall.meanings.put((meaning.instance, &*asked), meaning);
         }
     }
 }

@@ -76,17 +76,16 @@ impl<W: Write> Lines<W> {
     }
 }
 
-/// One line, put in when it is complete.
-pub(super) struct Line<W: Write> {
-    lines: Lines<W>,
-    text: Vec<u8>,
+/// The place of one line; whoever writes gives it whole, in one piece.
+pub(super) struct Line<'a, W: Write> {
+    lines: &'a Lines<W>,
     urgent: bool,
 }
 
-impl<W: Write> Write for Line<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.text.extend_from_slice(bytes);
-        Ok(bytes.len())
+impl<W: Write> Write for Line<'_, W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.lines.put(line, self.urgent);
+        Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -94,35 +93,33 @@ impl<W: Write> Write for Line<W> {
     }
 }
 
-impl<W: Write> Drop for Line<W> {
-    fn drop(&mut self) {
-        let mut waiting = self.lines.waiting();
+impl<W: Write> Lines<W> {
+    fn put(&self, line: &[u8], urgent: bool) {
+        let mut waiting = self.waiting();
         let first = waiting.is_empty();
-        waiting.extend_from_slice(&self.text);
+        waiting.extend_from_slice(line);
         let enough = waiting.len() >= ENOUGH;
         drop(waiting);
-        if self.urgent || enough {
-            self.lines.send();
+        if urgent || enough {
+            self.send();
         } else if first {
-            self.lines.0.begun.notify_one();
+            self.0.begun.notify_one();
         }
     }
-}
 
-impl<W: Write> Lines<W> {
-    fn line(&self, urgent: bool) -> Line<W> {
-        Line { lines: self.clone(), text: Vec::new(), urgent }
+    fn line(&self, urgent: bool) -> Line<'_, W> {
+        Line { lines: self, urgent }
     }
 }
 
 impl<'a, W: Write + 'a> MakeWriter<'a> for Lines<W> {
-    type Writer = Line<W>;
+    type Writer = Line<'a, W>;
 
-    fn make_writer(&'a self) -> Line<W> {
+    fn make_writer(&'a self) -> Line<'a, W> {
         self.line(true)
     }
 
-    fn make_writer_for(&'a self, of: &Metadata<'_>) -> Line<W> {
+    fn make_writer_for(&'a self, of: &Metadata<'_>) -> Line<'a, W> {
         self.line(*of.level() <= Level::WARN)
     }
 }

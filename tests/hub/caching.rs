@@ -47,6 +47,46 @@ async fn a_read_is_answered_again_until_a_write() {
 }
 
 #[tokio::test]
+async fn a_read_that_is_known_by_its_text_is_told_apart_by_what_else_matters() {
+    let hub = Gateway::demo();
+    let (element, path) = ("dropboxbusiness", "/hubs/documents/folders/contents?path=/&pageSize=2");
+    enable(&hub, element, 300).await;
+    let plain = hub.get(element, path).await.expect(200);
+    // Often enough for every worker to know it.
+    for _ in 0..16 {
+        let again = hub.get(element, path).await.expect(200);
+        assert!(again.header("cache-status").contains("hit"), "{}", again.header("cache-status"));
+        assert_eq!((again.body, again.headers["etag"].clone()), (plain.body.clone(), plain.headers["etag"].clone()));
+    }
+    let ask =
+        |name: &'static str, value: &str| send(hub.request(element, Method::GET, path).header(name, value.to_owned()));
+    let unchanged = ask("If-None-Match", plain.header("etag")).await.expect(304);
+    assert_eq!(unchanged.header("elements-element-instance-id"), plain.header("elements-element-instance-id"));
+    assert!(!ask("Cache-Control", "max-age=0").await.expect(200).header("cache-status").contains("hit"));
+    // A parameter that stands in a header: somebody else's files.
+    let members = hub.get(element, "/hubs/documents/members").await.expect(200).body;
+    let another = members[1]["profile"]["team_member_id"].as_str().unwrap().to_owned();
+    let theirs = ask("Elements-As-Team-Member", &another).await;
+    assert!(!theirs.header("cache-status").contains("hit"), "{}", theirs.header("cache-status"));
+    for other in ["path=/&pageSize=1", "pageSize=2&path=/", "path=%2F&pageSize=2&where=name%3D'x'"] {
+        let reply = hub.get(element, &format!("/hubs/documents/folders/contents?{other}")).await.expect(200);
+        // The same question in another order is the same.
+        assert_eq!(reply.header("cache-status").contains("hit"), other.starts_with("pageSize=2"), "{other}");
+    }
+    let enabled = format!("/instances/{}/enabled", hub.instance_id(element));
+    send(hub.platform(Method::DELETE, &enabled)).await.expect(200);
+    for _ in 0..4 {
+        hub.get(element, path).await.expect(403);
+    }
+    send(hub.platform(Method::PUT, &enabled)).await.expect(200);
+    hub.get(element, path).await.expect(200);
+    send(hub.platform(Method::DELETE, &format!("/instances/{}", hub.instance_id(element)))).await.expect(200);
+    for _ in 0..4 {
+        hub.get(element, path).await.expect(401);
+    }
+}
+
+#[tokio::test]
 async fn the_same_question_at_the_same_time_is_asked_once() {
     let hub = Gateway::demo();
     enable(&hub, "hubspot", 300).await;
