@@ -32,7 +32,7 @@ fn compile(c: &mut Criterion) {
 
 /// The plan with the most lines that write, else with the most lines: what a caller of a record hub meets.
 fn largest(catalog: &Catalog) -> (String, Plan) {
-    let plans = catalog.elements().flat_map(|element| {
+    let plans = catalog.elements().flatten().flat_map(|element| {
         element.plans.iter().map(|(name, plan)| (format!("{}.{name}", element.key), Plan::clone(plan)))
     });
     plans

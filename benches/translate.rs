@@ -22,7 +22,7 @@ use answers::{by_document, contact, in_one_pass, page};
 
 fn translate(c: &mut Criterion) {
     let catalog = load::load(&Files::built_in()).unwrap_or_else(|refused| panic!("{refused}"));
-    let element = catalog.element("hubspot").unwrap();
+    let element = catalog.element("hubspot").unwrap().unwrap();
     let (get, list) = (element.operation("contacts.get").unwrap(), element.operation("contacts.list").unwrap());
     let documents =
         [(get, contact(1, true).to_string()), (list, page(100).to_string()), (list, page(1_000).to_string())];

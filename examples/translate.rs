@@ -24,7 +24,7 @@ fn main() {
     let [way, records, turns] = arguments.as_slice() else { panic!("translate validate|pass|document RECORDS TURNS") };
     let (records, turns): (usize, u32) = (records.parse().unwrap(), turns.parse().unwrap());
     let catalog = load::load(&Files::built_in()).unwrap_or_else(|refused| panic!("{refused}"));
-    let element = catalog.element("hubspot").unwrap();
+    let element = catalog.element("hubspot").unwrap().unwrap();
     let (id, document) = if records == 0 {
         ("contacts.get", answers::contact(1, true))
     } else {

@@ -1,30 +1,38 @@
 //! Hubs and elements: mapping files read, validated, compiled, and swapped as a whole on reload.
 //!
 //! A [`Catalog`] is one immutable set. [`load::load`] makes it from [`source::Files`], or says everything that is wrong
-//! with them; [`reload`] swaps the one in force, or leaves it when the new set is refused.
+//! with them; [`reload`] swaps the one in force, or leaves it when the new set is refused. What serves ([`open`]) has its
+//! built-in elements compiled when they are first used.
 
 use std::{collections::BTreeMap, fmt, path::Path as FilePath, sync::Arc};
 
 use arc_swap::ArcSwap;
 use serde_json::Value;
 
-use crate::mapping::{Path, Plan, ValueTemplate, condition::Match, xml::Vocabulary};
+use crate::{
+    error::Error,
+    mapping::{Path, Plan, ValueTemplate, condition::Match, xml::Vocabulary},
+};
 
 pub mod addressing;
 pub mod answer;
 pub mod authentication;
 pub mod call;
 pub mod element;
+mod entry;
 pub mod filtering;
+mod heritage;
 pub mod hub;
 pub mod ids;
 mod lines;
 pub mod load;
+mod offer;
 pub mod operation;
 pub mod parents;
 pub mod quota;
 pub mod read;
 pub mod routes;
+pub mod serving;
 pub mod session;
 mod sheet;
 pub mod source;
@@ -36,8 +44,10 @@ pub use addressing::Addressing;
 pub use authentication::{Authentication, Authentications, OAuth2Spec};
 pub use call::{Call, ErrorRule};
 pub use element::{ConfigurationEntry, HostSpec, Identity};
+pub use entry::Entry;
 pub use hub::{Hub, HubOperation};
 pub use ids::Ids;
+pub use offer::Offer;
 pub use operation::{Operation, Step};
 pub use parents::Relation;
 pub use read::Problem;
@@ -83,7 +93,7 @@ pub struct Example {
 #[derive(Debug)]
 pub struct Element {
     /// The descriptive part.
-    pub identity: Identity,
+    pub identity: Arc<Identity>,
     /// Its operations by `resource.operation`.
     pub operations: BTreeMap<String, Arc<Operation>>,
     /// What it cannot do, with the reasons.
@@ -140,7 +150,7 @@ impl Element {
 pub struct Catalog {
     hubs: BTreeMap<String, Arc<Hub>>,
     routes: BTreeMap<String, Routes>,
-    elements: BTreeMap<String, Arc<Element>>,
+    elements: BTreeMap<String, Arc<Entry>>,
 }
 
 impl Catalog {
@@ -159,17 +169,35 @@ impl Catalog {
         self.routes.get(hub)
     }
 
-    /// The elements by key.
-    pub fn elements(&self) -> impl Iterator<Item = &Arc<Element>> {
+    /// The elements by key, compiled or not.
+    pub fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.elements.values()
     }
 
-    /// The element with this key or number.
-    pub fn element(&self, key_or_id: &str) -> Option<&Arc<Element>> {
+    /// The element with this key or number, compiled or not.
+    pub fn entry(&self, key_or_id: &str) -> Option<&Arc<Entry>> {
         self.elements.get(key_or_id).or_else(|| {
             let id: i64 = key_or_id.parse().ok()?;
             self.elements.values().find(|element| element.id == id)
         })
+    }
+
+    /// Compiles the element with this key, if there is one, for those who will need it. What is wrong with it they are told.
+    pub fn compile(&self, key: &str) {
+        let compiled = self.element(key);
+        if let Some(Err(refused)) = compiled {
+            tracing::error!("the element `{key}` cannot be used: {refused}");
+        }
+    }
+
+    /// The elements by key; compiles those that are not.
+    pub fn elements(&self) -> impl Iterator<Item = Result<&Arc<Element>, &Refused>> {
+        self.entries().map(|entry| entry.element())
+    }
+
+    /// The element with this key or number; compiles it if it is not.
+    pub fn element(&self, key_or_id: &str) -> Option<Result<&Arc<Element>, &Refused>> {
+        self.entry(key_or_id).map(|entry| entry.element())
     }
 }
 
@@ -177,7 +205,7 @@ impl Catalog {
 pub type Shared = Arc<ArcSwap<Catalog>>;
 
 /// A set of mapping files that was refused, with everything that is wrong in it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Refused(pub Vec<Problem>);
 
 impl fmt::Display for Refused {
@@ -194,13 +222,20 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// Reads the built-in files with those of `directory` laid over them (when it is there), without their examples: these
-/// are for checking, and are most of the text.
+/// A fault of a catalog that serves already: nobody who calls can do anything about it.
+impl From<&Refused> for Error {
+    fn from(refused: &Refused) -> Self {
+        Self::internal(refused.clone())
+    }
+}
+
+/// Reads the built-in files with those of `directory` laid over them (when it is there), to serve them: elements that
+/// rest on built-in files alone are compiled when they are first used.
 ///
 /// # Errors
-/// Every problem of every file; a directory that cannot be read is one.
+/// Every problem of every file of the directory; one that cannot be read is one.
 pub fn open(directory: Option<&FilePath>) -> Result<Catalog, Refused> {
-    load::load(&laid_over(source::Files::built_in_to_serve(), directory)?.without_examples())
+    serving::to_serve(of_directory(directory)?)
 }
 
 /// The built-in files with those of `directory` laid over them.
@@ -208,29 +243,31 @@ pub fn open(directory: Option<&FilePath>) -> Result<Catalog, Refused> {
 /// # Errors
 /// When the directory is there and cannot be read.
 pub fn files(directory: Option<&FilePath>) -> Result<source::Files, Refused> {
-    laid_over(source::Files::built_in(), directory)
+    Ok(source::Files::built_in().overlaid(of_directory(directory)?))
 }
 
-fn laid_over(files: source::Files, directory: Option<&FilePath>) -> Result<source::Files, Refused> {
-    match directory.filter(|directory| directory.is_dir()) {
-        None => Ok(files),
-        Some(directory) => match source::Files::directory(directory) {
-            Ok(over) => Ok(files.overlaid(over)),
-            Err(error) => Err(Refused(vec![Problem {
-                file: directory.display().to_string(),
-                pointer: String::new(),
-                message: format!("cannot be read: {error}"),
-                hint: None,
-            }])),
-        },
-    }
+fn of_directory(directory: Option<&FilePath>) -> Result<source::Files, Refused> {
+    let Some(directory) = directory.filter(|directory| directory.is_dir()) else { return Ok(source::Files::default()) };
+    source::Files::directory(directory).map_err(|error| {
+        Refused(vec![Problem {
+            file: directory.display().to_string(),
+            pointer: String::new(),
+            message: format!("cannot be read: {error}"),
+            hint: None,
+        }])
+    })
 }
 
-/// Swaps the catalog in force for a newly read one; a refused set changes nothing.
+/// Swaps the catalog in force for a newly read one; a refused set changes nothing. What was compiled is so again, before
+/// anybody has to wait for it.
 ///
 /// # Errors
 /// As [`open`].
 pub fn reload(shared: &Shared, directory: Option<&FilePath>) -> Result<(), Refused> {
-    shared.store(Arc::new(open(directory)?));
+    let new = open(directory)?;
+    for used in shared.load().entries().filter(|entry| entry.is_compiled()) {
+        new.compile(&used.key);
+    }
+    shared.store(Arc::new(new));
     Ok(())
 }

@@ -1,37 +1,41 @@
 //! Pages about elements for people, in Markdown, made of the mapping files and nothing else.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc};
 
 use serde_json::{Map, Value};
 
 use crate::{
     catalog::{
-        Catalog, Element, Hub,
+        Catalog, Element, Hub, Refused,
         hub::{ANY_PARENT, Resource},
     },
     provider,
 };
 
 /// All pages: file names and texts; `README.md` is the index.
-pub fn pages(catalog: &Catalog) -> Vec<(String, String)> {
-    let mut pages = vec![("README.md".to_owned(), index(catalog))];
-    for element in catalog.elements() {
+///
+/// # Errors
+/// When the mapping files of an element have a fault.
+pub fn pages(catalog: &Catalog) -> Result<Vec<(String, String)>, &Refused> {
+    let elements: Vec<&Arc<Element>> = catalog.elements().collect::<Result<_, _>>()?;
+    let mut pages = vec![("README.md".to_owned(), index(catalog, &elements))];
+    for element in elements {
         if let Some(hub) = catalog.hub(&element.hub) {
             pages.push((format!("{}.md", element.key), page(element, hub)));
         }
     }
-    pages
+    Ok(pages)
 }
 
 const MADE: &str = "<!-- Made by `hubgate pages`; the mapping files say what stands here. -->\n\n";
 
 /// The index: by hub, who does what.
-fn index(catalog: &Catalog) -> String {
+fn index(catalog: &Catalog, all: &[&Arc<Element>]) -> String {
     let mut text =
         format!("{MADE}# Elements\n\nWhat each element can do, made of its mapping files. A page tells more.\n");
     for hub in catalog.hubs() {
         let elements: Vec<&Element> =
-            catalog.elements().filter(|element| element.hub == hub.key).map(AsRef::as_ref).collect();
+            all.iter().copied().filter(|element| element.hub == hub.key).map(AsRef::as_ref).collect();
         if elements.is_empty() {
             continue;
         }

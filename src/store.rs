@@ -279,6 +279,9 @@ pub trait Instances: Send + Sync {
     /// How many instances the filter admits, `after_id` and `limit` aside.
     async fn count_instances(&self, filter: &InstanceFilter) -> Result<u64>;
 
+    /// The elements that the latest instances are of; no more than `looked_at` of these are looked at.
+    async fn latest_elements(&self, looked_at: u32) -> Result<Vec<String>>;
+
     /// Changes an instance, in one transaction with its grant if a new one comes along.
     ///
     /// A new grant replaces the old one: next generation, state `Valid`, no lease; a refresh that is under way with

@@ -130,6 +130,15 @@ pub fn metrics_recorder() -> Result<PrometheusHandle, BuildError> {
     Ok(recorder.insert(handle).clone())
 }
 
+/// Begins to install the recorder, so that the first call of [`metrics_recorder`] waits for less: its clock is measured
+/// against the system's, which can take 200 ms.
+pub fn prepare_metrics() {
+    let preparing = std::thread::Builder::new().name("metrics".to_owned()).spawn(metrics_recorder);
+    if let Err(error) = preparing {
+        tracing::debug!(%error, "metrics are prepared when they are needed");
+    }
+}
+
 /// How often [`PrometheusHandle::run_upkeep`] is due.
 pub const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 

@@ -29,7 +29,7 @@ use reqwest::{
 };
 use tokio::time::Instant;
 
-pub use self::{body::collect, resolver::Lookup};
+pub use self::{body::collect, resolver::Lookup, trust::read_authorities};
 use crate::error::Result;
 
 /// A stream of body bytes, in or out.

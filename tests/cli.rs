@@ -147,6 +147,22 @@ fn get(address: &str, path: &str) -> String {
 }
 
 #[test]
+fn serve_does_not_start_with_faulty_mapping_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let acme = dir.path().join("mappings/elements/acme");
+    std::fs::create_dir_all(&acme).unwrap();
+    std::fs::write(acme.join("element.json"), r#"{"key": "acme", "hub": "documents", "hots": {}}"#).unwrap();
+    let output = run(dir.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    for part in
+        ["the mapping files are refused", "elements/acme/element.json: /hots: unknown key", "did you mean `hosts`?"]
+    {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+}
+
+#[test]
 fn serve_logs_reloads_and_stops_as_it_is_told() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("mappings")).unwrap();

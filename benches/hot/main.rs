@@ -79,7 +79,7 @@ async fn gateway(home: &std::path::Path, provider: SocketAddr, cached: bool) -> 
     let app = App::build(config, Arc::new(SystemClock)).await.unwrap();
     let account = NewAccount { email: "hot@bench.example".to_owned(), ..NewAccount::default() };
     let user = app.store.create_account(account).await.unwrap().user;
-    let element_id = app.catalog.load().element("hubspot").unwrap().id;
+    let element_id = app.catalog.load().entry("hubspot").unwrap().id;
     let secret = |text: &str| SecretString::from(text.to_owned());
     let grant = NewGrant {
         access: Some(secret("access")),

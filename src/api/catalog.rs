@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     app::App,
-    catalog::{Catalog, Element, Hub},
+    catalog::{Catalog, Entry, Hub},
     error::Error,
 };
 
@@ -113,24 +113,25 @@ async fn list_elements(State(app): State<App>, Query(query): Query<ElementsQuery
     let catalog = app.catalog.load();
     let filter = query.filter.as_deref().filter(|filter| !filter.trim().is_empty());
     let rows = match filter {
-        None => catalog.elements().map(|element| entry::full(element, &catalog)).collect(),
-        Some(filter) => filter::Filter::parse(filter)?.apply(&catalog),
+        None => catalog.entries().map(|element| entry::full(element, &catalog)).collect::<Result<_, _>>()?,
+        Some(filter) => filter::Filter::parse(filter)?.apply(&catalog)?,
     };
     page(&query.page, rows)
 }
 
 async fn list_element_keys(State(app): State<App>, Query(query): Query<PageQuery>) -> Result<Page> {
-    page(&query, app.catalog.load().elements().map(|element| json!(element.key)).collect())
+    page(&query, app.catalog.load().entries().map(|element| json!(element.key)).collect())
 }
 
 async fn read_element(State(app): State<App>, Path(key): Path<String>) -> Result<Reply<Value>> {
     let element = find_element(&app, &key)?;
-    Ok(Reply(entry::full(&element, &app.catalog.load())))
+    Ok(Reply(entry::full(&element, &app.catalog.load())?))
 }
 
 async fn list_metadata(State(app): State<App>, Query(query): Query<MetadataQuery>) -> Result<Reply<Vec<Value>>> {
     let (catalog, expand) = (app.catalog.load(), is_true("expand", query.expand.as_deref())?);
-    Ok(Reply(catalog.elements().map(|element| entry::metadata(element, &catalog, expand)).collect()))
+    let rows = catalog.entries().map(|element| entry::metadata(element, &catalog, expand));
+    Ok(Reply(rows.collect::<Result<_, _>>()?))
 }
 
 async fn read_metadata(
@@ -139,7 +140,7 @@ async fn read_metadata(
     Query(query): Query<MetadataQuery>,
 ) -> Result<Reply<Value>> {
     let element = find_element(&app, &key)?;
-    Ok(Reply(entry::metadata(&element, &app.catalog.load(), is_true("expand", query.expand.as_deref())?)))
+    Ok(Reply(entry::metadata(&element, &app.catalog.load(), is_true("expand", query.expand.as_deref())?)?))
 }
 
 async fn list_authentication_types(State(app): State<App>, Path(key): Path<String>) -> Result<Reply<Value>> {
@@ -161,7 +162,7 @@ async fn list_authentication_configuration(
 }
 
 fn elements_of(catalog: &Catalog, hub: &str) -> Vec<Value> {
-    let served = catalog.elements().filter(|element| element.hubs.iter().any(|served| served == hub));
+    let served = catalog.entries().filter(|element| element.hubs.iter().any(|served| served == hub));
     served.map(|element| entry::abridged(element)).collect()
 }
 
@@ -169,6 +170,6 @@ fn find_hub(app: &App, key: &str) -> Result<Arc<Hub>, Error> {
     app.catalog.load().hub(key).cloned().ok_or_else(|| Error::not_found("No hub found"))
 }
 
-fn find_element(app: &App, key_or_id: &str) -> Result<Arc<Element>, Error> {
-    app.catalog.load().element(key_or_id).cloned().ok_or_else(|| Error::not_found("No element found"))
+fn find_element(app: &App, key_or_id: &str) -> Result<Arc<Entry>, Error> {
+    app.catalog.load().entry(key_or_id).cloned().ok_or_else(|| Error::not_found("No element found"))
 }

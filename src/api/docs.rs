@@ -119,7 +119,8 @@ async fn describe(
 
 fn element(app: &App, key: &str) -> Result<(Arc<Element>, Arc<Hub>), Error> {
     let catalog = app.catalog.load();
-    let element = catalog.element(key).cloned().ok_or_else(|| Error::not_found("No element found"))?;
+    let entry = catalog.entry(key).ok_or_else(|| Error::not_found("No element found"))?;
+    let element = Arc::clone(entry.element()?);
     let hub = catalog.hub(&element.hub).cloned().ok_or_else(|| Error::not_found("No hub found"))?;
     Ok((element, hub))
 }

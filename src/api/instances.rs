@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     app::App,
-    catalog::Element,
+    catalog::Entry,
     error::Error,
     gateway::connect::{Draft, Mode, Owner},
     instance::configuration::Values,
@@ -82,7 +82,7 @@ pub(super) async fn target(app: &App, caller: &Caller, which: Which<'_>) -> Resu
             return app.connector.read(instance.id).await;
         }
         Which::Id(id) => (id, None),
-        Which::OfElement(element, id) => (id, Some(app.connector.element(element)?)),
+        Which::OfElement(element, id) => (id, Some(app.connector.entry(element)?)),
     };
     if caller.instance.is_none() {
         owner(caller)?;
@@ -100,12 +100,12 @@ pub(super) async fn target(app: &App, caller: &Caller, which: Which<'_>) -> Resu
 // --- answers ---
 
 struct Shown {
-    element: Option<Arc<Element>>,
+    element: Option<Arc<Entry>>,
     effective: Values,
 }
 
 fn shown(app: &App, record: &InstanceRecord) -> Shown {
-    let element = app.connector.element(&record.element_key).ok();
+    let element = app.connector.entry(&record.element_key).ok();
     let effective = match &element {
         Some(element) => app.connector.effective(element, record),
         None => Values { clear: record.configuration.clone(), secrets: record.secrets.clone() },
@@ -161,9 +161,9 @@ async fn create_of_element(
 
 /// The element of the path; a body that names another one is wrong.
 fn element_of(app: &App, path: &str, body: &Value) -> Result<String, Error> {
-    let element = app.connector.element(path)?;
+    let element = app.connector.entry(path)?;
     match body::read(body)?.element {
-        Some(other) if app.connector.element(&other)?.key != element.key => {
+        Some(other) if app.connector.entry(&other)?.key != element.key => {
             Err(Error::bad_request("The path and the body name different elements")
                 .with_detail("/element", format!("the path names `{}`", element.key)))
         }
@@ -189,7 +189,7 @@ async fn list_of_element(
     RawQuery(raw): RawQuery,
 ) -> Result<Response> {
     owner(&caller)?;
-    let element = app.connector.element(&element)?;
+    let element = app.connector.entry(&element)?;
     list_page(&app, &caller, raw.as_deref(), Some(element.key.clone())).await
 }
 

@@ -9,6 +9,9 @@ use crate::{
     telemetry::metric,
 };
 
+/// How many of the latest instances tell which elements are in use.
+const LATEST: u32 = 1_000;
+
 impl App {
     /// Reads the mapping files anew and swaps the catalog; a set with a fault changes nothing.
     ///
@@ -34,6 +37,25 @@ impl App {
                 Err(Error::internal(refused))
             }
         }
+    }
+
+    /// Compiles in the background what the latest instances are of, so that the first call of none of them has to wait for it.
+    pub fn prepare_elements(&self) {
+        let app = self.clone();
+        self.tracker.spawn(async move {
+            let keys = match app.shutdown.run_until_cancelled(app.store.latest_elements(LATEST)).await {
+                Some(Ok(keys)) => keys,
+                Some(Err(error)) => return tracing::debug!(?error, "elements are compiled when they are called"),
+                None => return,
+            };
+            for key in keys {
+                let catalog = app.catalog.load_full();
+                let compiled = tokio::task::spawn_blocking(move || catalog.compile(&key)).await;
+                if compiled.is_err() || app.shutdown.is_cancelled() {
+                    return;
+                }
+            }
+        });
     }
 
     /// Reloads the catalog whenever something changes in the mapping directory, until shutdown.

@@ -4,8 +4,10 @@ use serde_json::{Map, Value};
 
 use super::{
     authentication::{Authentication, Authentications},
+    call::compiled,
     read::Node,
 };
+use crate::mapping::TextTemplate;
 
 /// One configuration entry of an element, as the contract's catalog lists it.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,12 +35,14 @@ pub struct ConfigurationEntry {
 }
 
 /// A named root of provider URLs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HostSpec {
     /// Its name in calls; `api` is the default one.
     pub name: String,
     /// The URL, with `{configuration.key}` placeholders where it depends on the instance.
     pub url: String,
+    /// The URL, ready to be filled in.
+    pub template: TextTemplate,
     /// The configuration key that overrides it.
     pub configuration: String,
     /// A path that is always added to the overriding value.
@@ -138,10 +142,13 @@ fn read_hosts(node: &Node<'_>) -> Vec<HostSpec> {
                 "begin with https:// or a {configuration} placeholder",
             );
         }
+        let url = url.trim_end_matches('/').to_owned();
+        let Some(template) = compiled(&host, || TextTemplate::compile(&url)) else { continue };
         let default_key = if name == "api" { "base.url".to_owned() } else { format!("{name}.url") };
         hosts.push(HostSpec {
             name: name.to_owned(),
-            url: url.trim_end_matches('/').to_owned(),
+            url,
+            template,
             configuration: host.opt_text_of_object("configuration").unwrap_or(default_key),
             path: host.opt_text_of_object("path").unwrap_or_default(),
         });

@@ -1,18 +1,16 @@
 //! Reads a set of files into a catalog, or says everything that is wrong with it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 
 use super::{
-    Catalog, Describe, Element, Example, Refused,
+    Catalog, Describe, Element, Entry, Example, Refused,
     addressing::Addressing,
     call::{Call, ErrorRule, compiled, read_errors, read_templates},
     element::Identity,
     filtering::read_filtering,
+    heritage::{self, FileSet, HEAD, inherit},
     hub::Hub,
     ids::Ids,
     lines,
@@ -27,6 +25,9 @@ use super::{
 };
 use crate::mapping::{Path, Plan, condition::Match, xml::Vocabulary};
 
+/// Hubs by key.
+pub(super) type Hubs = BTreeMap<String, Arc<Hub>>;
+
 /// Reads and compiles `files`.
 ///
 /// # Errors
@@ -40,22 +41,25 @@ pub fn load(files: &Files) -> Result<Catalog, Refused> {
 pub fn lenient(files: &Files) -> (Catalog, Vec<Problem>) {
     let problems = Problems::default();
     let values = files.parse(&problems);
-    let mut catalog = Catalog { hubs: read_hubs(&values, &problems), ..Catalog::default() };
-    for (key, hub) in &catalog.hubs {
-        catalog.routes.insert(key.clone(), Routes::new(hub.operations()));
-    }
-    let sets = element_sets(values);
-    for key in sets.keys() {
-        let merged = inherit(key, &sets, &problems, 0);
-        if let Some(element) = read_element(key, &merged, &catalog, &problems) {
-            catalog.elements.insert(element.key.clone(), Arc::new(element));
-        }
+    let mut catalog = with_hubs(&values, &problems);
+    let sets = heritage::sets(values);
+    for folder in sets.keys() {
+        let merged = inherit(folder, &sets, &problems);
+        catalog.elements.extend(read_now(folder, &merged, &catalog.hubs, &problems));
     }
     unique_ids(&catalog, &problems);
     (catalog, problems.take())
 }
 
-fn unique_ids(catalog: &Catalog, problems: &Problems) {
+/// A catalog without elements yet.
+pub(super) fn with_hubs(values: &BTreeMap<String, Value>, problems: &Problems) -> Catalog {
+    let hubs = read_hubs(values, problems);
+    let routes = hubs.iter().map(|(key, hub)| (key.clone(), Routes::new(hub.operations()))).collect();
+    Catalog { hubs, routes, ..Catalog::default() }
+}
+
+/// Notes elements that have the same number.
+pub(super) fn unique_ids(catalog: &Catalog, problems: &Problems) {
     let mut seen: BTreeMap<i64, &str> = BTreeMap::new();
     // 0 stands for a number that could not be read, which is told already.
     for element in catalog.elements.values().filter(|element| element.id != 0) {
@@ -70,7 +74,7 @@ fn unique_ids(catalog: &Catalog, problems: &Problems) {
     }
 }
 
-fn read_hubs(values: &BTreeMap<String, Value>, problems: &Problems) -> BTreeMap<String, Arc<Hub>> {
+fn read_hubs(values: &BTreeMap<String, Value>, problems: &Problems) -> Hubs {
     let mut hubs: BTreeMap<String, Hub> = BTreeMap::new();
     let mut heirs: Vec<(String, String, String)> = Vec::new();
     for (file, value) in values.iter().filter(|(file, _)| file.starts_with("hubs/") && file.ends_with("/hub.json")) {
@@ -106,91 +110,6 @@ fn read_hubs(values: &BTreeMap<String, Value>, problems: &Problems) -> BTreeMap<
         }
     }
     hubs.into_iter().map(|(key, hub)| (key, Arc::new(hub))).collect()
-}
-
-/// The files of one element, by their name inside its folder.
-type FileSet = BTreeMap<String, (String, Value)>;
-
-fn element_sets(values: BTreeMap<String, Value>) -> BTreeMap<String, FileSet> {
-    let mut sets: BTreeMap<String, FileSet> = BTreeMap::new();
-    for (file, value) in values {
-        let Some(rest) = file.strip_prefix("elements/") else { continue };
-        let (folder, name) = match rest.split_once('/') {
-            Some((folder, name)) => (folder, name),
-            None => (rest.trim_end_matches(".json"), "element.json"),
-        };
-        let (folder, name) = (folder.to_owned(), name.to_owned());
-        sets.entry(folder).or_default().insert(name, (file, value));
-    }
-    sets
-}
-
-/// The files of an element with those of the element it extends underneath.
-fn inherit(key: &str, sets: &BTreeMap<String, FileSet>, problems: &Problems, depth: u8) -> FileSet {
-    let Some(own) = sets.get(key) else { return FileSet::new() };
-    let Some((file, base)) = own
-        .get("element.json")
-        .and_then(|(file, value)| Some((file.clone(), value.get("extends")?.as_str()?.to_owned())))
-    else {
-        return own.clone();
-    };
-    let note = |message: String, hint: Option<String>| {
-        problems.push(Problem { file: file.clone(), pointer: "/extends".to_owned(), message, hint });
-    };
-    if depth > 8 {
-        note("extends itself".to_owned(), None);
-        return own.clone();
-    }
-    if !sets.contains_key(&base) {
-        let known: Vec<&str> = sets.keys().map(String::as_str).collect();
-        note(format!("no element `{base}`"), Some(nearest(&base, &known)));
-        return own.clone();
-    }
-    let mut merged = inherit(&base, sets, problems, depth + 1);
-    // Examples are never inherited: they tell what this element does.
-    let gone = resources_gone(own);
-    let kept = |value: &Value| !value.get("resource").and_then(Value::as_str).is_some_and(|name| gone.contains(name));
-    merged.retain(|name, (_, value)| !name.starts_with("examples/") && kept(value));
-    for (name, (file, value)) in own {
-        match merged.get_mut(name) {
-            Some((known_file, known)) => {
-                merge(known, value);
-                known_file.clone_from(file);
-            }
-            None => {
-                merged.insert(name.clone(), (file.clone(), value.clone()));
-            }
-        }
-    }
-    if let Some(Value::Object(inline)) =
-        merged.get_mut("element.json").and_then(|(_, element)| element.get_mut("resources"))
-    {
-        inline.retain(|_, resource| !resource.is_null());
-    }
-    merged
-}
-
-/// The resources that an element names with null: those in files of the element it extends are not its own.
-fn resources_gone(own: &FileSet) -> BTreeSet<&str> {
-    let inline = own.get("element.json").and_then(|(_, element)| element.get("resources")?.as_object());
-    let nulls = inline.into_iter().flatten().filter(|(_, resource)| resource.is_null());
-    nulls.map(|(name, _)| name.as_str()).collect()
-}
-
-/// Lays `over` above `under`: objects member by member, everything else whole; null takes a member away.
-fn merge(under: &mut Value, over: &Value) {
-    match (under, over) {
-        (Value::Object(under), Value::Object(over)) => {
-            for (key, value) in over {
-                if value.is_null() {
-                    under.remove(key);
-                } else {
-                    merge(under.entry(key.clone()).or_insert(Value::Null), value);
-                }
-            }
-        }
-        (under, over) => *under = over.clone(),
-    }
 }
 
 const ELEMENT_KEYS: &[&str] = &[
@@ -231,8 +150,26 @@ const ELEMENT_KEYS: &[&str] = &[
     "examples",
 ];
 
-fn read_element(folder: &str, files: &FileSet, catalog: &Catalog, problems: &Problems) -> Option<Element> {
-    let Some((file, value)) = files.get("element.json") else {
+/// An element that is compiled now.
+pub(super) fn read_now(
+    folder: &str,
+    files: &FileSet,
+    hubs: &Hubs,
+    problems: &Problems,
+) -> Option<(String, Arc<Entry>)> {
+    let (node, identity, hub) = read_head(folder, files, hubs, problems)?;
+    let element = read_element(&node, files, identity, hub, problems);
+    Some((element.key.clone(), Arc::new(Entry::compiled(element))))
+}
+
+/// What the first file of an element says of it, and its hub.
+pub(super) fn read_head<'a, 'h>(
+    folder: &str,
+    files: &'a FileSet,
+    hubs: &'h Hubs,
+    problems: &'a Problems,
+) -> Option<(Node<'a>, Identity, &'h Arc<Hub>)> {
+    let Some((file, value)) = files.get(HEAD) else {
         let (file, _) = files.values().next()?;
         problems.push(Problem {
             file: file.clone(),
@@ -245,35 +182,47 @@ fn read_element(folder: &str, files: &FileSet, catalog: &Catalog, problems: &Pro
     let node = Node::root(file, value, problems);
     node.object(ELEMENT_KEYS)?;
     let identity = Identity::read(&node, folder);
-    let Some(hub) = catalog.hubs.get(&identity.hub) else {
-        let known: Vec<&str> = catalog.hubs.keys().map(String::as_str).collect();
+    let Some(hub) = hubs.get(&identity.hub) else {
+        let known: Vec<&str> = hubs.keys().map(String::as_str).collect();
         node.get("hub")?.problem_hint(format!("no hub `{}`", identity.hub), nearest(&identity.hub, &known));
         return None;
     };
-    let resources = resource_nodes(&node, files, problems);
+    Some((node, identity, hub))
+}
+
+/// Compiles an element.
+pub(super) fn read_element(
+    node: &Node<'_>,
+    files: &FileSet,
+    identity: impl Into<Arc<Identity>>,
+    hub: &Hub,
+    problems: &Problems,
+) -> Element {
+    let identity: Arc<Identity> = identity.into();
+    let resources = resource_nodes(node, files, problems);
     // Also of patterns that no resource uses.
     for (_, pattern) in node.get("patterns").map_or_else(Vec::new, |patterns| patterns.members()) {
         pattern.map();
     }
-    let errors = read_errors(&node);
-    let (operations, plans, relations) = read_resources(&node, &resources, hub, &errors);
-    check_hosts(&node, &identity, &operations);
-    let unsupported = Unsupported::read(&node, &resources, hub);
-    unsupported.check(&node, &identity.key, hub, &|id| operations.contains_key(id));
+    let errors = read_errors(node);
+    let (operations, plans, relations) = read_resources(node, &resources, hub, &errors);
+    check_hosts(node, &identity, &operations);
+    let unsupported = Unsupported::read(node, &resources, hub);
+    unsupported.check(node, &identity.key, hub, &|id| operations.contains_key(id));
     parents::check(&resources, hub, &relations, &|id| operations.contains_key(id));
-    Some(Element {
-        headers: read_templates(&node, "headers"),
+    Element {
+        headers: read_templates(node, "headers"),
         xml: node.get("xml").and_then(|place| read_vocabulary(&place)),
         errors,
-        error_message: read_paths(&node, "errorMessage"),
-        error_code: read_paths(&node, "errorCode"),
+        error_message: read_paths(node, "errorMessage"),
+        error_code: read_paths(node, "errorCode"),
         quota: node.get("quota").and_then(|place| Quota::read(&place)),
         ids: node.get("ids").and_then(|place| Ids::read(&place)).unwrap_or_default(),
         addressing: node.get("addressing").and_then(|place| Addressing::read(&place, &plans)),
-        lookups: read_lookups(&node, "lookups"),
+        lookups: read_lookups(node, "lookups"),
         probe: node.get("probe").and_then(|place| Call::read(&place, &[])),
         describe: node.get("describe").and_then(|place| read_describe(&place)),
-        examples: read_examples(&node, files, problems),
+        examples: read_examples(node, files, problems),
         places: resources
             .iter()
             .map(|(name, node)| (name.clone(), (node.file().to_owned(), node.pointer().to_owned())))
@@ -283,7 +232,7 @@ fn read_element(folder: &str, files: &FileSet, catalog: &Catalog, problems: &Pro
         relations,
         plans,
         identity,
-    })
+    }
 }
 
 fn read_vocabulary(node: &Node<'_>) -> Option<Vocabulary> {
@@ -312,7 +261,7 @@ fn resource_nodes<'a>(element: &Node<'a>, files: &'a FileSet, problems: &'a Prob
         nodes.extend(inline.members().into_iter().map(|(name, node)| (name.to_owned(), node)));
     }
     for (name, (file, value)) in files {
-        if name == "element.json" || name.starts_with("examples/") {
+        if name == HEAD || name.starts_with("examples/") {
             continue;
         }
         let node = Node::root(file, value, problems);

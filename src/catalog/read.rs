@@ -106,8 +106,15 @@ impl<'a> Node<'a> {
     }
 
     fn at(&self, step: &str, value: &'a Value) -> Self {
-        let escaped = step.replace('~', "~0").replace('/', "~1");
-        Self { value, pointer: format!("{}/{escaped}", self.pointer), file: self.file, problems: self.problems }
+        let mut pointer = String::with_capacity(self.pointer.len() + 1 + step.len());
+        pointer.push_str(&self.pointer);
+        pointer.push('/');
+        if step.contains(['~', '/']) {
+            pointer.push_str(&step.replace('~', "~0").replace('/', "~1"));
+        } else {
+            pointer.push_str(step);
+        }
+        Self { value, pointer, file: self.file, problems: self.problems }
     }
 
     /// This node as an object whose members must all be in `known`; anything else is noted with the nearest known word.

@@ -1,8 +1,12 @@
 //! Where mapping files come from: those built in, and a directory laid over them.
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::Path,
+};
 
-use include_dir::{Dir, include_dir};
+use include_dir::{Dir, File, include_dir};
 use serde_json::Value;
 
 use super::read::{Problem, Problems};
@@ -16,18 +20,69 @@ pub struct Files(pub BTreeMap<String, String>);
 impl Files {
     /// The files built into the program.
     pub fn built_in() -> Self {
-        Self::built_in_where(&|_| true)
-    }
-
-    /// The built-in files but for those of examples, which are most of the bytes and are not even looked at.
-    pub fn built_in_to_serve() -> Self {
-        Self::built_in_where(&|path| !is_example(path))
-    }
-
-    fn built_in_where(wanted: &dyn Fn(&str) -> bool) -> Self {
         let mut files = BTreeMap::new();
-        collect(&BUILT_IN, wanted, &mut files);
+        each_built_in(&BUILT_IN, &mut |path, file| {
+            if let Some(text) = file.contents_utf8() {
+                files.insert(path.to_owned(), text.to_owned());
+            }
+        });
         Self(files)
+    }
+
+    /// What the built-in files tell of hubs, and of elements as far as it takes to list them; without those that `over`
+    /// has, too.
+    pub(super) fn heads_built_in(over: &Self, problems: &Problems) -> BTreeMap<String, Value> {
+        let given: BTreeSet<_> = over.0.keys().filter_map(|path| owner(path)).collect();
+        Self::parse_built_in(problems, |path| {
+            let is_head = path.starts_with("hubs/") || path.split('/').count() == 2 || path.ends_with("/element.json");
+            is_head && owner(path).is_none_or(|owner| !given.contains(&owner))
+        })
+    }
+
+    /// The built-in files of one element, without its examples.
+    pub(super) fn parse_built_in_element(folder: &str, problems: &Problems) -> BTreeMap<String, Value> {
+        Self::parse_built_in(problems, |path| owner(path) == Some(("elements", folder)))
+    }
+
+    fn parse_built_in(problems: &Problems, wanted: impl Fn(&str) -> bool) -> BTreeMap<String, Value> {
+        let mut values = BTreeMap::new();
+        each_built_in(&BUILT_IN, &mut |path, file| {
+            if !is_example(path) && wanted(path) {
+                values.extend(parse(path, file.contents_utf8().unwrap_or_default(), problems));
+            }
+        });
+        values
+    }
+
+    /// Those hubs and elements of these that say something else than the built-in ones, examples aside.
+    pub(super) fn unlike_built_in(mut self) -> Self {
+        let of = |path: &str| owner(path).map(|(kind, key)| (kind.to_owned(), key.to_owned()));
+        // How many files of each are not met with yet.
+        let mut left: BTreeMap<(String, String), usize> = BTreeMap::new();
+        each_built_in(&BUILT_IN, &mut |path, _| {
+            if let Some(owner) = of(path).filter(|_| !is_example(path)) {
+                *left.entry(owner).or_default() += 1;
+            }
+        });
+        let mut others: BTreeSet<(String, String)> = BTreeSet::new();
+        for (path, text) in self.0.iter().filter(|(path, _)| !is_example(path)) {
+            let Some(owner) = of(path) else { continue };
+            let same = BUILT_IN.get_file(path).is_some_and(|file| file.contents() == text.as_bytes());
+            match left.get_mut(&owner).filter(|_| same) {
+                Some(left) => *left = left.saturating_sub(1),
+                None => {
+                    others.insert(owner);
+                }
+            }
+        }
+        self.0.retain(|path, _| of(path).is_none_or(|owner| left.get(&owner) != Some(&0) || others.contains(&owner)));
+        self
+    }
+
+    /// The keys of the elements (or `hubs`) that these have files of.
+    pub(super) fn folders(&self, kind: &str) -> BTreeSet<String> {
+        let owners = self.0.keys().filter_map(|path| owner(path));
+        owners.filter(|(of, _)| *of == kind).map(|(_, folder)| folder.to_owned()).collect()
     }
 
     /// The files of a directory.
@@ -64,21 +119,22 @@ impl Files {
 
     /// Parses every file; those that are no JSON become problems.
     pub(super) fn parse(&self, problems: &Problems) -> BTreeMap<String, Value> {
-        self.0
-            .iter()
-            .filter_map(|(path, text)| match serde_json::from_str(text) {
-                Ok(value) => Some((path.clone(), value)),
-                Err(error) => {
-                    problems.push(Problem {
-                        file: path.clone(),
-                        pointer: String::new(),
-                        message: format!("is not JSON: {error}"),
-                        hint: None,
-                    });
-                    None
-                }
-            })
-            .collect()
+        self.0.iter().filter_map(|(path, text)| parse(path, text, problems)).collect()
+    }
+}
+
+fn parse(path: &str, text: &str, problems: &Problems) -> Option<(String, Value)> {
+    match serde_json::from_str(text) {
+        Ok(value) => Some((path.to_owned(), value)),
+        Err(error) => {
+            problems.push(Problem {
+                file: path.to_owned(),
+                pointer: String::new(),
+                message: format!("is not JSON: {error}"),
+                hint: None,
+            });
+            None
+        }
     }
 }
 
@@ -92,19 +148,16 @@ fn is_example(path: &str) -> bool {
     path.contains("/examples/")
 }
 
-fn collect(directory: &Dir<'_>, wanted: &dyn Fn(&str) -> bool, files: &mut BTreeMap<String, String>) {
+/// Shows every built-in mapping file, with its path.
+fn each_built_in(directory: &'static Dir<'static>, visit: &mut dyn FnMut(&'static str, &'static File<'static>)) {
     for file in directory.files() {
-        let path = file.path().to_string_lossy().replace('\\', "/");
-        let placed = path.starts_with("hubs/") || path.starts_with("elements/");
-        if !placed || !has_json_ending(file.path()) || !wanted(&path) {
-            continue;
-        }
-        if let Some(text) = file.contents_utf8() {
-            files.insert(path, text.to_owned());
+        let path = file.path().to_str().filter(|path| path.starts_with("hubs/") || path.starts_with("elements/"));
+        if let Some(path) = path.filter(|_| has_json_ending(file.path())) {
+            visit(path, file);
         }
     }
     for below in directory.dirs() {
-        collect(below, wanted, files);
+        each_built_in(below, visit);
     }
 }
 

@@ -5,7 +5,12 @@ use std::{fs, path::PathBuf, process::ExitCode};
 use clap::Args;
 
 use super::{Failure, load, say};
-use crate::{catalog, config::Sources, error::Error, pages};
+use crate::{
+    catalog::{self, Refused},
+    config::Sources,
+    error::Error,
+    pages,
+};
 
 const AFTER: &str = "\
 Writes DIR/<key>.md for every element of the catalog, and an index in DIR/README.md. Files of other names are left alone.
@@ -26,11 +31,14 @@ pub(super) struct Arguments {
     check: bool,
 }
 
+fn wrong(refused: &Refused) -> Failure {
+    Failure::Failed(Error::bad_request(refused.to_string()))
+}
+
 pub(super) fn run(arguments: &Arguments, sources: &Sources) -> Result<ExitCode, Failure> {
     let config = load(sources)?;
-    let catalog = catalog::open(Some(&config.catalog.path))
-        .map_err(|refused| Failure::Failed(Error::bad_request(refused.to_string())))?;
-    let pages = pages::pages(&catalog);
+    let catalog = catalog::open(Some(&config.catalog.path)).map_err(|refused| wrong(&refused))?;
+    let pages = pages::pages(&catalog).map_err(wrong)?;
     let mut stale = 0;
     if !arguments.check {
         fs::create_dir_all(&arguments.directory)?;

@@ -12,6 +12,7 @@ use crate::{
     clock::SystemClock,
     config::Sources,
     telemetry::{self, Output},
+    upstream,
 };
 
 const AFTER: &str = "\
@@ -46,6 +47,7 @@ pub(super) fn run(arguments: &Arguments, sources: Sources) -> Result<ExitCode, F
         .with_flag("--mappings", "catalog", "path", arguments.mappings.clone());
     let config = load(&sources)?;
     start_logs(&config.log, Output::Stdout)?;
+    telemetry::prepare_metrics();
     // It accepts connections and looks after things; calls are served by workers of their own.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let outcome = runtime.block_on(async {
@@ -53,6 +55,8 @@ pub(super) fn run(arguments: &Arguments, sources: Sources) -> Result<ExitCode, F
         let mut signals = Signals::new()?;
         let serving = Serving::start_with(app.clone(), app.config.server.workers()).await?;
         tracing::info!(address = %serving.address, metrics = ?serving.metrics_address, "listening");
+        // Not before: there may be but one processor to start with.
+        upstream::read_authorities();
         attend(&mut signals, app, serving).await
     });
     // After a second signal nothing is waited for.

@@ -118,12 +118,13 @@ impl Gateway {
     ) -> Result<Resolved> {
         enabled(instance)?;
         let catalog = self.catalog.load();
-        let element = catalog.element(&instance.element_key).cloned().ok_or_else(|| {
+        let entry = catalog.entry(&instance.element_key).ok_or_else(|| {
             Error::new(
                 Kind::Unavailable,
                 format!("The element `{}` of this instance is no longer in the catalog", instance.element_key),
             )
         })?;
+        let element = Arc::clone(entry.element()?);
         // A hub the element is not served under means its own, as the contract has it.
         let key = hub.filter(|key| element.hubs.iter().any(|served| served == key)).unwrap_or(&element.hub);
         let hub = catalog.hub(key).cloned().ok_or_else(|| Error::not_found(format!("No hub `{key}` found")))?;

@@ -62,8 +62,9 @@ impl fmt::Display for Report {
 pub fn check(files: &Files) -> Report {
     let (catalog, mut problems) = load::lenient(files);
     let broken: BTreeSet<String> = problems.iter().filter_map(|problem| element_of(&problem.file)).collect();
-    let mut report = Report { hubs: catalog.hubs().count(), elements: catalog.elements().count(), ..Report::default() };
-    for element in catalog.elements() {
+    let mut report = Report { hubs: catalog.hubs().count(), elements: catalog.entries().count(), ..Report::default() };
+    // Those that could not be read at all are not there; the others are compiled.
+    for element in catalog.elements().flatten() {
         report.operations += element.operations.len();
         let sound = !broken.contains(&element.key) && !rests_on(element, &broken);
         problems.extend(missing(element));

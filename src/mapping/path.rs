@@ -55,6 +55,9 @@ impl Path {
     /// # Errors
     /// When it is no JSONPath, or uses a regular expression (unbounded work).
     pub fn compile(source: &str) -> Result<Self, CompileError> {
+        if let Some(steps) = plain(source) {
+            return Ok(Self { source: source.to_owned(), form: Form::Singular(steps.into()) });
+        }
         let query = parse_json_path(source).map_err(|error| {
             let mut text = error.to_string();
             text.truncate(text.find('\n').unwrap_or(text.len()));
@@ -165,6 +168,34 @@ impl Path {
     }
 }
 
+/// The steps of a path like `$.a.b[0]['c d']`, which nearly all are: reading them is most of what it takes to compile an
+/// element by the library. `None` says nothing but that the library is to be asked.
+fn plain(source: &str) -> Option<Vec<Step>> {
+    let mut steps = Vec::new();
+    let mut rest = source.strip_prefix('$')?;
+    while !rest.is_empty() {
+        let (step, after) = if let Some(name) = rest.strip_prefix('.') {
+            let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
+            let (name, after) = name.split_at_checked(end)?;
+            let is_name = name.starts_with(|c: char| !c.is_ascii_digit());
+            (is_name.then(|| Step::Key(name.to_owned()))?, after)
+        } else if let Some(name) = rest.strip_prefix("['") {
+            let (name, after) = name.split_once("']")?;
+            let is_name = name.chars().all(|c| matches!(c, ' '..='~') && !matches!(c, '\'' | '\\' | '('));
+            (is_name.then(|| Step::Key(name.to_owned()))?, after)
+        } else {
+            let (digits, after) = rest.strip_prefix('[')?.split_once(']')?;
+            let is_number =
+                digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
+            let index = digits.parse().ok().filter(|index| is_number && *index <= HIGHEST_INDEX);
+            (Step::Index(index?), after)
+        };
+        steps.push(step);
+        rest = after;
+    }
+    Some(steps)
+}
+
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.source)
@@ -204,7 +235,28 @@ mod tests {
         assert!(Path::compile("$.a[90071992547].b").unwrap_err().to_string().contains("above 9999"));
     }
 
+    /// Pieces that make up paths, and near misses.
+    fn piece() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "\\.[a-zA-Z_][a-zA-Z0-9_]{0,4}",
+            "\\['[ -~]{0,4}'\\]",
+            "\\[[0-9]{1,5}\\]",
+            "[.\\[\\]'\"$@?*0-9a-zé\\\\ -]{0,3}",
+        ]
+    }
+
     proptest! {
+        #[test]
+        fn what_is_read_here_the_library_reads_alike(pieces in prop::collection::vec(piece(), 0..4)) {
+            let source = format!("${}", pieces.concat());
+            if let Some(steps) = plain(&source) {
+                let query = parse_json_path(&source);
+                prop_assert!(query.is_ok(), "{source}");
+                let theirs: Option<Vec<Step>> = query.unwrap().segments.iter().map(Step::of).collect();
+                prop_assert_eq!(Some(steps), theirs, "{}", source);
+            }
+        }
+
         #[test]
         fn what_is_set_is_read(keys in prop::collection::vec("[a-z]{1,4}", 1..4), new in any::<i64>()) {
             let path = Path::compile(&format!("$.{}", keys.join("."))).unwrap();

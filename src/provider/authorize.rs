@@ -164,7 +164,7 @@ mod tests {
         let mut files = catalog::source::Files::built_in();
         files.0.retain(|path, _| path.starts_with("hubs/"));
         files.0.insert("elements/acme/element.json".to_owned(), text.to_string());
-        catalog::load::load(&files).unwrap().element("acme").unwrap().clone()
+        catalog::load::load(&files).unwrap().element("acme").unwrap().unwrap().clone()
     }
 
     fn authorized(authentication: Value, chosen: &str) -> (String, String) {

@@ -195,7 +195,7 @@ mod tests {
         let mut files = Files::built_in();
         files.0.retain(|path, _| path.starts_with("hubs/"));
         files.0.insert("elements/acme/element.json".to_owned(), element.to_string());
-        catalog::load::load(&files).unwrap().element("acme").unwrap().quota.clone().unwrap()
+        catalog::load::load(&files).unwrap().element("acme").unwrap().unwrap().quota.clone().unwrap()
     }
 
     fn headers(list: &[(&'static str, &str)]) -> HeaderMap {

@@ -14,7 +14,7 @@ use crate::{
         call::{CallBody, CallPath, Checksum, Format},
     },
     error::{Error, Kind, Result},
-    mapping::{ApplyError, Scope, TextTemplate, codec::scalar_text},
+    mapping::{ApplyError, Scope, codec::scalar_text},
     upstream::{Body, Request, url as outbound},
 };
 
@@ -222,8 +222,8 @@ pub(super) fn base_url(element: &Element, connection: &Connection, name: &str, s
     let configured =
         |key: &str| connection.configuration.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     let default = |host: &HostSpec| -> Result<Url> {
-        let template = TextTemplate::compile(&host.url).map_err(Error::internal)?;
-        let text = template
+        let text = host
+            .template
             .render(scope as &dyn Scope)
             .map_err(|error| {
                 Error::bad_request(format!("The instance's configuration is not complete: {}", error.message))

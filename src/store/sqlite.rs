@@ -152,7 +152,7 @@ impl SqliteStore {
                 "{shown} is a backup, without the keys of its instances: put it back with `hubgate restore`"
             )));
         }
-        MIGRATIONS.run(&write).await.map_err(|error| migration::refused(&MIGRATIONS, &shown, error))?;
+        migrate(&write, settings.synchronous, &shown).await?;
         let key_file = settings.master_key_file.clone().unwrap_or_else(|| dir.join(key::USUAL));
         let mut tx = write.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
         let sealer = keys::unlock(&mut tx, &key_file, &shown, clock.now().timestamp_millis()).await?;
@@ -233,6 +233,23 @@ impl Store for SqliteStore {
     }
 }
 
+/// Brings the schema up to date.
+///
+/// Nobody waits for a single step to be on the disk: the first commit that is to stay takes them all there, and where the
+/// power fails before, the next start does them again.
+async fn migrate(pool: &SqlitePool, synchronous: Synchronous, shown: &str) -> PublicResult<()> {
+    let failed = |error: sqlx::Error| migration::refused(&MIGRATIONS, shown, error.into());
+    let mut writer = pool.acquire().await.map_err(failed)?;
+    sqlx::query("PRAGMA synchronous = NORMAL").execute(&mut *writer).await.map_err(failed)?;
+    let done = MIGRATIONS.run(&mut *writer).await.map_err(|error| migration::refused(&MIGRATIONS, shown, error));
+    let again = match synchronous {
+        Synchronous::Full => "PRAGMA synchronous = FULL",
+        Synchronous::Normal => "PRAGMA synchronous = NORMAL",
+    };
+    sqlx::query(again).execute(&mut *writer).await.map_err(failed)?;
+    done
+}
+
 fn make_dir(dir: &Path) -> std::io::Result<()> {
     if dir.is_dir() {
         return Ok(());
@@ -281,6 +298,7 @@ mod tests {
         let store = SqliteStore::open(&Settings::new(dir.path()), Arc::new(SystemClock)).await.unwrap();
         for query in [
             "EXPLAIN QUERY PLAN SELECT * FROM instance WHERE token_digest = x'00'",
+            "EXPLAIN QUERY PLAN SELECT element_key FROM instance WHERE id > 0 ORDER BY id DESC LIMIT 9",
             "EXPLAIN QUERY PLAN SELECT instance_id FROM instance_grant WHERE keep_alive_at <= 1 ORDER BY keep_alive_at LIMIT 9",
             "EXPLAIN QUERY PLAN SELECT * FROM organization WHERE secret_digest = x'00'",
             "EXPLAIN QUERY PLAN SELECT * FROM account_user WHERE secret_digest = x'00'",

@@ -134,7 +134,7 @@ async fn a_first_start_that_is_killed_at_any_sync_is_made_good_by_the_next() {
     let mut house = House::embedded(false).await;
     let dir = tempfile::tempdir().unwrap();
     // A key made elsewhere would spare the start one of its files.
-    let (mut points, step) = (0, size(5, 1));
+    let (mut points, step) = (0, size(3, 1));
     for nth in (1..).step_by(step) {
         let data = dir.path().join(nth.to_string());
         house.move_to(data.clone());

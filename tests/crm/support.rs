@@ -155,7 +155,7 @@ impl Connected {
     pub(crate) async fn new(key: &str) -> Self {
         let sandbox = sandbox::start(key, "127.0.0.1:0").await.unwrap();
         let client = client();
-        let element = Arc::clone(catalog().element(key).unwrap_or_else(|| panic!("no element {key}")));
+        let element = Arc::clone(catalog().element(key).unwrap_or_else(|| panic!("no element {key}")).unwrap());
         let code = sandbox.code(&CodeRequest::new(CALLBACK)).unwrap();
         let form = [("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", CALLBACK)];
         let first = token(&sandbox, &client, &form).await;

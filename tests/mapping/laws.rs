@@ -18,6 +18,7 @@ fn catalog() -> Catalog {
 fn operations(catalog: &Catalog) -> Vec<(String, Arc<Operation>)> {
     catalog
         .elements()
+        .flatten()
         .flat_map(|element| element.operations.values().map(|operation| (element.key.clone(), Arc::clone(operation))))
         .collect()
 }

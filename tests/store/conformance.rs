@@ -148,6 +148,14 @@ async fn instances_are_listed_by_page_and_filter(store: &Shared) {
     assert_eq!((seen, pages), (ids.clone(), 3));
     assert_eq!(store.count_instances(&filter).await.unwrap(), 25);
 
+    let (first, latest) =
+        (store.instance(ids[23]).await.unwrap().unwrap(), store.instance(ids[24]).await.unwrap().unwrap());
+    assert_eq!(store.latest_elements(1).await.unwrap(), std::slice::from_ref(&latest.element_key));
+    let mut both = vec![first.element_key, latest.element_key];
+    both.sort();
+    assert_eq!(store.latest_elements(9).await.unwrap(), both);
+    assert_eq!(store.latest_elements(0).await.unwrap(), Vec::<String>::new());
+
     let count = async |change: &dyn Fn(&mut InstanceFilter)| {
         let mut filter = InstanceFilter { limit: 0, ..all.clone() };
         change(&mut filter);

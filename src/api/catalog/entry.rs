@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    catalog::{Catalog, ConfigurationEntry, Element, Hub, hub::ANY_PARENT},
+    catalog::{Catalog, ConfigurationEntry, Entry, Hub, HubOperation, Identity, Offer, Refused},
+    error::Result,
     provider,
 };
 
@@ -20,21 +21,24 @@ pub(super) fn hub(hub: &Hub) -> Value {
 }
 
 /// An element without resources and configuration.
-pub(super) fn abridged(element: &Element) -> Value {
+pub(super) fn abridged(element: &Identity) -> Value {
     Value::Object(members(element))
 }
 
 /// An element with resources and configuration.
-pub(super) fn full(element: &Element, catalog: &Catalog) -> Value {
+///
+/// # Errors
+/// When its mapping files have a fault.
+pub(super) fn full(element: &Entry, catalog: &Catalog) -> Result<Value> {
     let mut entry = members(element);
     entry.insert("configuration".to_owned(), configuration(element).into());
     entry.insert("parameters".to_owned(), json!([]));
-    entry.insert("resources".to_owned(), resources(element, catalog).into());
+    entry.insert("resources".to_owned(), resources(element, catalog)?.into());
     entry.insert("hooks".to_owned(), json!([]));
-    Value::Object(entry)
+    Ok(Value::Object(entry))
 }
 
-fn members(element: &Element) -> Map<String, Value> {
+fn members(element: &Identity) -> Map<String, Value> {
     let mut entry = json!({
         "id": element.id,
         "name": element.name,
@@ -72,12 +76,12 @@ fn members(element: &Element) -> Map<String, Value> {
 }
 
 /// The configuration entries; defaults are the mapping file's, never the operator's.
-pub(super) fn configuration(element: &Element) -> Vec<Value> {
+pub(super) fn configuration(element: &Identity) -> Vec<Value> {
     element.configuration.iter().zip(1_u64..).map(|(entry, order)| configuration_entry(entry, order)).collect()
 }
 
 /// Those entries that one of its authentications has a use for.
-pub(super) fn configuration_of(element: &Element, word: &str) -> Vec<Value> {
+pub(super) fn configuration_of(element: &Identity, word: &str) -> Vec<Value> {
     let serves = |entry: &ConfigurationEntry| entry.choices.is_empty() || entry.choices.iter().any(|one| one == word);
     let entries = element.configuration.iter().zip(1_u64..).filter(|(entry, _)| serves(entry));
     entries.map(|(entry, order)| configuration_entry(entry, order)).collect()
@@ -114,18 +118,10 @@ fn configuration_entry(entry: &ConfigurationEntry, order: u64) -> Value {
 }
 
 /// What can be called through an instance of this element.
-fn resources(element: &Element, catalog: &Catalog) -> Vec<Value> {
-    let Some(hub) = catalog.hub(&element.hub) else { return Vec::new() };
-    let served = hub.operations().filter(|operation| element.operation(&operation.id()).is_some());
+fn resources(element: &Entry, catalog: &Catalog) -> Result<Vec<Value>> {
+    let Some(hub) = catalog.hub(&element.hub) else { return Ok(Vec::new()) };
     let mut rows = Vec::new();
-    let all = served.flat_map(|operation| {
-        let has = |parent: Option<&str>| {
-            parent.is_none_or(|parent| parent == ANY_PARENT || element.operation_below(operation, Some(parent)).is_ok())
-        };
-        let paths: Vec<&str> = operation.all_paths().filter(|(_, parent)| has(*parent)).map(|(path, _)| path).collect();
-        paths.into_iter().map(move |path| (operation, path))
-    });
-    for (operation, path) in all {
+    for (operation, path) in element.offer(hub)?.paths() {
         rows.push(json!({
             "id": rows.len() + 1,
             "description": operation.summary,
@@ -139,13 +135,16 @@ fn resources(element: &Element, catalog: &Catalog) -> Vec<Value> {
             "hooks": [],
         }));
     }
-    rows
+    Ok(rows)
 }
 
 /// What an element can do; with `expand`, all of it.
 ///
 /// The capability matrix (`capabilities`) is an addition to the contract.
-pub(super) fn metadata(element: &Element, catalog: &Catalog, expand: bool) -> Value {
+///
+/// # Errors
+/// When its mapping files have a fault.
+pub(super) fn metadata(element: &Entry, catalog: &Catalog, expand: bool) -> Result<Value> {
     let none = || json!({"supported": false, "methods": []});
     let mut metadata = json!({
         "id": element.id,
@@ -155,16 +154,19 @@ pub(super) fn metadata(element: &Element, catalog: &Catalog, expand: bool) -> Va
         "events": none(),
     });
     if !expand {
-        return metadata;
+        return Ok(metadata);
     }
     let neither =
         || json!({"upload": {"supported": false, "native": false}, "download": {"supported": false, "native": false}});
-    let resources = catalog.hub(&element.hub).map(|hub| {
+    let hub = catalog.hub(&element.hub);
+    let offer = hub.map(|hub| element.offer(hub)).transpose()?;
+    let carried = |operation: &HubOperation| offer.is_some_and(|offer| offer.has(operation));
+    let resources = hub.map(|hub| {
         let rows = hub.resources.values().filter_map(|resource| {
             let operations: Vec<&str> = resource
                 .operations
                 .iter()
-                .filter(|operation| element.operation(&operation.id()).is_some())
+                .filter(|operation| carried(operation))
                 .map(|operation| operation.name.as_str())
                 .collect();
             (!operations.is_empty()).then(|| {
@@ -179,7 +181,8 @@ pub(super) fn metadata(element: &Element, catalog: &Catalog, expand: bool) -> Va
         });
         rows.collect::<Vec<_>>()
     });
-    let discovers = element.describe.is_some();
+    let discovers = offer.is_some_and(Offer::describes);
+    let capabilities = hub.map(|hub| Ok::<_, &Refused>(provider::capabilities(element.element()?, hub))).transpose()?;
     let further = json!({
         "image": element.image,
         "displayOrder": element.id,
@@ -202,10 +205,10 @@ pub(super) fn metadata(element: &Element, catalog: &Catalog, expand: bool) -> Va
         "bulk": {"upload": false, "download": false},
         "api": {"type": "rest", "contentType": "application/json"},
         "resources": resources.unwrap_or_default(),
-        "capabilities": catalog.hub(&element.hub).map(|hub| provider::capabilities(element, hub)),
+        "capabilities": capabilities,
     });
     if let (Value::Object(metadata), Value::Object(further)) = (&mut metadata, further) {
         metadata.extend(further);
     }
-    metadata
+    Ok(metadata)
 }

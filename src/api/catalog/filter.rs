@@ -27,8 +27,8 @@ impl Filter {
     }
 
     /// The entries that pass.
-    pub(super) fn apply(&self, catalog: &Catalog) -> Vec<Value> {
-        let passing = catalog.elements().filter(|element| {
+    pub(super) fn apply(&self, catalog: &Catalog) -> Result<Vec<Value>> {
+        let passing = catalog.entries().filter(|element| {
             let mut record = entry::abridged(element);
             if let Value::Object(members) = &mut record {
                 members.insert(ABRIDGED.to_owned(), json!(self.abridged));
@@ -36,7 +36,7 @@ impl Filter {
             query::eval::matches(&self.expr, &record)
         });
         passing
-            .map(|element| if self.abridged { entry::abridged(element) } else { entry::full(element, catalog) })
+            .map(|element| if self.abridged { Ok(entry::abridged(element)) } else { entry::full(element, catalog) })
             .collect()
     }
 }

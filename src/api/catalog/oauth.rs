@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     app::App,
-    catalog::Element,
+    catalog::Identity,
     error::Error,
     gateway::connect::{configuration_pointer, oauth2, settings},
     grant::Pkce,
@@ -126,7 +126,7 @@ fn missing(keys: &[&'static str], values: &Values) -> Result<(), Error> {
 }
 
 /// Lays what the caller sent over the element's and the operator's configuration.
-fn take(element: &Element, parameters: &Parameters, values: &mut Values) {
+fn take(element: &Identity, parameters: &Parameters, values: &mut Values) {
     for (name, value) in parameters {
         let key = match NAMES.iter().find(|(alias, _)| alias == name) {
             Some((_, key)) => Some(*key),

@@ -5,7 +5,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    catalog::Element,
+    catalog::{Entry, Identity},
     gateway::connect::settings,
     instance::configuration::{Item, MASK, Values},
     store::{InstanceRecord, User},
@@ -14,7 +14,7 @@ use crate::{
 /// The instance as POST, GET, PUT and PATCH answer it; without `configuration` when it is not asked for.
 pub(super) fn instance(
     record: &InstanceRecord,
-    element: Option<&Element>,
+    element: Option<&Entry>,
     user: Option<&User>,
     effective: Option<&Values>,
 ) -> Value {
@@ -47,7 +47,7 @@ pub(super) fn instance(
     answer
 }
 
-fn configuration(element: Option<&Element>, effective: &Values) -> Map<String, Value> {
+fn configuration(element: Option<&Entry>, effective: &Values) -> Map<String, Value> {
     let mut values = effective.masked();
     // The token itself is in the sealed grant; callers expect to see that there is one.
     if element.is_some_and(|element| settings::chosen(element, effective).1.uses_tokens()) {
@@ -56,7 +56,7 @@ fn configuration(element: Option<&Element>, effective: &Values) -> Map<String, V
     values
 }
 
-fn summary(element: &Element, effective: Option<&Values>) -> Value {
+fn summary(element: &Identity, effective: Option<&Values>) -> Value {
     let word = match effective {
         Some(effective) => settings::chosen(element, effective).0,
         None => element.authentication.usual_word(),

@@ -45,7 +45,7 @@ impl Visitor {
     ///
     /// `None` when there is no such element.
     pub(super) async fn connect(&self, app: &App, key: &str, sandbox: &Running) -> Result<Option<Connected>> {
-        if app.catalog.load().element(key).is_none() {
+        if app.catalog.load().entry(key).is_none() {
             tracing::warn!("no mapping files describe the element {key}");
             return Ok(None);
         }

@@ -86,7 +86,7 @@ impl Report<'_> {
 /// The path of a list that this element can give without being told more than where.
 fn first_list(app: &App, key: &str) -> Option<String> {
     let catalog = app.catalog.load();
-    let element = catalog.element(key)?;
+    let element = catalog.element(key)?.ok()?;
     let hub = catalog.hub(&element.hub)?;
     let is_plain = |operation: &&std::sync::Arc<HubOperation>| {
         operation.is_read()

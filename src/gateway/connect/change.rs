@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::draft::{Draft, Mode};
 use crate::{
-    catalog::Element,
+    catalog::Identity,
     error::{Error, Result},
     instance::configuration::{EVENTS_ENABLED, GRANT_KEYS, STALE_IF_ERROR, Values, stale_if_error},
 };
@@ -21,7 +21,7 @@ pub(super) fn check_own_keys(sent: &Map<String, Value>) -> Result<()> {
 }
 
 /// The sent configuration without what belongs to the grant.
-pub(super) fn sent_for(element: &Element, draft: &Draft) -> Map<String, Value> {
+pub(super) fn sent_for(element: &Identity, draft: &Draft) -> Map<String, Value> {
     let mut sent = draft.configuration.clone().unwrap_or_default().0;
     if element.authentication.all().any(|(_, one)| one.uses_tokens()) {
         sent.retain(|key, _| !GRANT_KEYS.contains(&key.as_str()));
@@ -31,7 +31,7 @@ pub(super) fn sent_for(element: &Element, draft: &Draft) -> Map<String, Value> {
 
 pub(super) fn apply(
     own: &mut Values,
-    element: &Element,
+    element: &Identity,
     inherited: &Values,
     captured: &BTreeSet<String>,
     sent: Option<&Map<String, Value>>,
@@ -44,13 +44,13 @@ pub(super) fn apply(
     }
 }
 
-pub(super) fn put_all(own: &mut Values, element: &Element, capture: &Map<String, Value>) {
+pub(super) fn put_all(own: &mut Values, element: &Identity, capture: &Map<String, Value>) {
     for (key, value) in capture {
         own.put(&element.configuration, key, value.clone());
     }
 }
 
-pub(super) fn captured_keys(element: &Element) -> BTreeSet<String> {
+pub(super) fn captured_keys(element: &Identity) -> BTreeSet<String> {
     element.authentication.all().flat_map(|(_, one)| one.captured_keys()).map(str::to_owned).collect()
 }
 

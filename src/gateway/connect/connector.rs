@@ -15,7 +15,7 @@ use super::{
     settings::{self, oauth2},
 };
 use crate::{
-    catalog::{self, Authentication, Element},
+    catalog::{self, Authentication, Element, Entry, Identity},
     clock::SharedClock,
     config::Config,
     error::{Error, Kind, Result},
@@ -85,24 +85,32 @@ impl Connector {
         Self(Arc::new(parts), Arc::new(Connections::new()))
     }
 
-    /// The element with this key or number.
+    /// What the catalog lists under this key or number.
     ///
     /// # Errors
     /// [`Kind::NotFound`] when there is none.
-    pub fn element(&self, key_or_id: &str) -> Result<Arc<Element>> {
-        self.0.catalog.load().element(key_or_id).cloned().ok_or_else(|| {
+    pub fn entry(&self, key_or_id: &str) -> Result<Arc<Entry>> {
+        self.0.catalog.load().entry(key_or_id).cloned().ok_or_else(|| {
             Error::not_found("No element found")
                 .with_detail("/element", format!("`{key_or_id}` is neither the key nor the id of an element"))
         })
     }
 
+    /// The element with this key or number, ready to be called.
+    ///
+    /// # Errors
+    /// As [`Connector::entry`]; [`Kind::Internal`] when its mapping files have a fault.
+    pub fn element(&self, key_or_id: &str) -> Result<Arc<Element>> {
+        Ok(Arc::clone(self.entry(key_or_id)?.element()?))
+    }
+
     /// What holds for `record`: element default, then operator, then instance.
-    pub fn effective(&self, element: &Element, record: &InstanceRecord) -> Values {
+    pub fn effective(&self, element: &Identity, record: &InstanceRecord) -> Values {
         settings::effective(element, &self.0.config, record)
     }
 
     /// The element's defaults and the operator's settings for it.
-    pub fn inherited(&self, element: &Element) -> Values {
+    pub fn inherited(&self, element: &Identity) -> Values {
         settings::inherited(element, &self.0.config)
     }
 
@@ -118,7 +126,7 @@ impl Connector {
     ///
     /// # Errors
     /// As there.
-    pub fn connect(&self, element: &Element, record: &InstanceRecord) -> Result<Connection> {
+    pub fn connect(&self, element: &Identity, record: &InstanceRecord) -> Result<Connection> {
         let effective = self.effective(element, record);
         let credentials: Arc<dyn Credentials> = match settings::chosen(element, &effective).1 {
             Authentication::OAuth2(_) => Arc::new(Stored {
@@ -210,7 +218,7 @@ impl Connector {
         let mut record = self.read(id).await?;
         let element = self.element(&record.element_key)?;
         if let Some(wanted) = draft.element.as_deref()
-            && self.element(wanted)?.key != element.key
+            && self.entry(wanted)?.key != element.key
         {
             return Err(Error::bad_request("An instance stays with its element")
                 .with_detail("/element", format!("this is an instance of `{}`", element.key)));
@@ -321,7 +329,7 @@ impl Connector {
     }
 
     async fn revocable(&self, record: &InstanceRecord) -> Option<(OAuth2, GrantRecord)> {
-        let element = self.element(&record.element_key).ok()?;
+        let element = self.entry(&record.element_key).ok()?;
         let settings = oauth2(&element, &self.effective(&element, record)).ok()?;
         settings.revocation.as_ref()?;
         let grant = self.0.store.grant(record.id).await.ok()??;

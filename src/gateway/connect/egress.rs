@@ -7,10 +7,10 @@
 use url::Url;
 
 use super::template;
-use crate::{catalog::Element, error::Detail, instance::configuration::Values, upstream::guard::Guard};
+use crate::{catalog::Identity, error::Detail, instance::configuration::Values, upstream::guard::Guard};
 
 /// Whether the value under `key` is a URL that the gateway calls on the instance's behalf.
-pub(super) fn is_called_url(element: &Element, key: &str) -> bool {
+pub(super) fn is_called_url(element: &Identity, key: &str) -> bool {
     let named = element.hosts.iter().any(|host| host.configuration == key);
     let oauth = key.starts_with("oauth.") && key != "oauth.callback.url" && key.ends_with("url");
     let root =
@@ -20,7 +20,7 @@ pub(super) fn is_called_url(element: &Element, key: &str) -> bool {
 
 /// The findings about the URLs among `keys`, read from `effective`.
 pub(super) fn check<'a>(
-    element: &Element,
+    element: &Identity,
     guard: &Guard,
     effective: &Values,
     keys: impl Iterator<Item = &'a str>,
@@ -34,7 +34,7 @@ pub(super) fn check<'a>(
         .collect()
 }
 
-fn refusal(element: &Element, guard: &Guard, effective: &Values, text: &str) -> Option<String> {
+fn refusal(element: &Identity, guard: &Guard, effective: &Values, text: &str) -> Option<String> {
     let filled = match template::fill(text, effective) {
         Ok(filled) => filled,
         Err(problem) => return Some(problem),
@@ -62,7 +62,7 @@ mod tests {
         let mut files = catalog::source::Files::built_in();
         files.0.retain(|path, _| path.starts_with("hubs/"));
         files.0.insert("elements/acme/element.json".to_owned(), text.to_owned());
-        let element = catalog::load::load(&files).unwrap().element("acme").unwrap().clone();
+        let element = catalog::load::load(&files).unwrap().element("acme").unwrap().unwrap().clone();
         for key in [
             "base.url",
             "content.url",

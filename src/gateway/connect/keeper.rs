@@ -116,7 +116,7 @@ impl Keeper {
         };
         let again = LOOK_AGAIN.mul_f64(jittered(0.8, 1.2));
         // An element whose file is away, or that has another authentication by now.
-        let Ok(element) = self.0.element(&record.element_key) else { return later(again).await };
+        let Ok(element) = self.0.entry(&record.element_key) else { return later(again).await };
         let effective = self.0.effective(&element, &record);
         if settings::chosen(&element, &effective).1.oauth2().is_none() {
             return later(again).await;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{credentials::Client, template};
 use crate::{
     catalog::{
-        Authentication, ConfigurationEntry, Element, OAuth2Spec,
+        Authentication, ConfigurationEntry, Identity, OAuth2Spec,
         authentication::{
             self, CHOICE_KEY, ClientAuthentication, GrantKind, RevocationAuthorization, RevokeSpec, RevokedToken,
             SignatureMethod,
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The element's defaults with the operator's settings over them.
-pub fn inherited(element: &Element, config: &Config) -> Values {
+pub fn inherited(element: &Identity, config: &Config) -> Values {
     let mut values = Values::default();
     for entry in &element.configuration {
         if let Some(default) = &entry.default {
@@ -44,7 +44,7 @@ pub fn own(record: &InstanceRecord) -> Values {
 }
 
 /// What holds for the instance.
-pub fn effective(element: &Element, config: &Config, record: &InstanceRecord) -> Values {
+pub fn effective(element: &Identity, config: &Config, record: &InstanceRecord) -> Values {
     own(record).over(&inherited(element, config))
 }
 
@@ -70,7 +70,7 @@ impl Needs {
 }
 
 /// The required entries without a value, of the authentication that is chosen.
-pub fn missing<'a>(element: &'a Element, effective: &Values, needs: Needs) -> Vec<&'a ConfigurationEntry> {
+pub fn missing<'a>(element: &'a Identity, effective: &Values, needs: Needs) -> Vec<&'a ConfigurationEntry> {
     let (word, _) = chosen(element, effective);
     element
         .configuration
@@ -82,12 +82,12 @@ pub fn missing<'a>(element: &'a Element, effective: &Values, needs: Needs) -> Ve
 }
 
 /// The authentication that the configuration chooses, and its word.
-pub fn chosen<'a>(element: &'a Element, effective: &Values) -> (&'a str, &'a Authentication) {
+pub fn chosen<'a>(element: &'a Identity, effective: &Values) -> (&'a str, &'a Authentication) {
     element.authentication.choose(effective.text(CHOICE_KEY).as_deref())
 }
 
 /// Values outside the list of a `COMBO` entry.
-pub fn out_of_range(element: &Element, own: &Values) -> Vec<Detail> {
+pub fn out_of_range(element: &Identity, own: &Values) -> Vec<Detail> {
     element
         .configuration
         .iter()
@@ -107,7 +107,7 @@ pub fn out_of_range(element: &Element, own: &Values) -> Vec<Detail> {
 ///
 /// # Errors
 /// [`Kind::BadRequest`] when it chooses another authentication.
-pub fn oauth2_spec<'a>(element: &'a Element, effective: &Values) -> Result<&'a OAuth2Spec> {
+pub fn oauth2_spec<'a>(element: &'a Identity, effective: &Values) -> Result<&'a OAuth2Spec> {
     let (_, chosen) = chosen(element, effective);
     chosen
         .oauth2()
@@ -119,7 +119,7 @@ pub fn oauth2_spec<'a>(element: &'a Element, effective: &Values) -> Result<&'a O
 /// # Errors
 /// [`Kind::BadRequest`] naming the configuration key when the element does not use OAuth 2, or a URL needs a value that
 /// is not there.
-pub fn oauth2(element: &Element, effective: &Values) -> Result<OAuth2> {
+pub fn oauth2(element: &Identity, effective: &Values) -> Result<OAuth2> {
     let spec = oauth2_spec(element, effective)?;
     let wrong = |key: &str, problem: String| {
         Error::bad_request(format!("`{key}` {problem}"))
@@ -185,7 +185,7 @@ pub fn oauth2(element: &Element, effective: &Values) -> Result<OAuth2> {
 ///
 /// # Errors
 /// As [`oauth2`].
-pub fn oauth1(element: &Element, effective: &Values) -> Result<OAuth1> {
+pub fn oauth1(element: &Identity, effective: &Values) -> Result<OAuth1> {
     let (_, chosen) = chosen(element, effective);
     let Some(spec) = chosen.oauth1() else {
         return Err(Error::bad_request(format!("The element `{}` does not use OAuth 1 here", element.key)));
@@ -228,7 +228,7 @@ pub fn oauth1(element: &Element, effective: &Values) -> Result<OAuth1> {
 ///
 /// # Errors
 /// As [`oauth2`].
-pub(super) fn client(element: &Element, effective: &Values) -> Result<Client> {
+pub(super) fn client(element: &Identity, effective: &Values) -> Result<Client> {
     if chosen(element, effective).1.oauth1().is_some() {
         return Ok(Client::One(Box::new(oauth1(element, effective)?)));
     }

@@ -145,6 +145,10 @@ impl Instances for Bounded {
         self.within(self.store.count_instances(filter)).await
     }
 
+    async fn latest_elements(&self, looked_at: u32) -> Result<Vec<String>> {
+        self.within(self.store.latest_elements(looked_at)).await
+    }
+
     async fn update_instance(&self, id: i64, version: i64, change: InstanceChange) -> Result<InstanceRecord> {
         self.within(self.store.update_instance(id, version, change)).await
     }

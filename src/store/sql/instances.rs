@@ -423,6 +423,14 @@ impl Instances for DbStore {
         Ok(count.unsigned_abs())
     }
 
+    async fn latest_elements(&self, looked_at: u32) -> PublicResult<Vec<String>> {
+        let query = sqlx::query_scalar(
+            "SELECT DISTINCT element_key FROM (SELECT element_key FROM instance ORDER BY id DESC LIMIT $1) AS latest \
+             ORDER BY element_key",
+        );
+        Ok(query.bind(i64::from(looked_at)).fetch_all(&self.reader()).await.map_err(Error::from)?)
+    }
+
     async fn update_instance(&self, id: i64, version: i64, change: InstanceChange) -> PublicResult<InstanceRecord> {
         self.change(id, version, change).await
     }
