@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    operations::{errors, reference},
+    operations::{OF_BODIES, errors, reference},
     schemas, security_schemes,
 };
 
