@@ -17,7 +17,7 @@ use serde_json::Value;
 pub(crate) type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub(crate) const TARGETS: [(&str, Target); 10] = [
+pub(crate) const TARGETS: [(&str, Target); 11] = [
     ("filter", filter),
     ("lists", lists),
     ("template", template),
@@ -27,6 +27,7 @@ pub(crate) const TARGETS: [(&str, Target); 10] = [
     ("files", files),
     ("cursor", cursor),
     ("head", head),
+    ("multipart", multipart),
     ("url", url),
 ];
 
@@ -137,6 +138,20 @@ pub(crate) fn cursor(data: &[u8]) {
 /// The `Authorization` header and the beginning of a form.
 pub(crate) fn head(data: &[u8]) {
     hubgate::api::read_head(data);
+}
+
+/// Uploads: what is taken for the file stands in the body, however it comes. The first byte is the size of its pieces, the rest
+/// of the line the type of the body.
+pub(crate) fn multipart(data: &[u8]) {
+    let Some((&piece, rest)) = data.split_first() else { return };
+    let mut parts = rest.splitn(2, |byte| *byte == b'\n');
+    let (Some(content_type), Some(body)) = (parts.next(), parts.next()) else { return };
+    let whole = hubgate::api::read_upload(content_type, body.len(), body);
+    let pieces = hubgate::api::read_upload(content_type, piece.into(), body);
+    assert_eq!(whole, pieces, "read in pieces of {piece} bytes");
+    if let Some(file) = whole.filter(|file| !file.is_empty()) {
+        assert!(body.windows(file.len()).any(|part| part == file), "the file is not in the body");
+    }
 }
 
 /// URLs: nothing leaves the base, and a value stays one segment. The lines are a base, a path, a value.

@@ -43,6 +43,13 @@ pub fn read_head(bytes: &[u8]) {
     hubs::read_form(bytes);
 }
 
+/// The file in an upload of this type, whose body comes in pieces of so many bytes; `None` when it cannot be read whole. For
+/// the fuzzer.
+#[doc(hidden)]
+pub fn read_upload(content_type: &[u8], piece: usize, body: &[u8]) -> Option<Vec<u8>> {
+    hubs::read_upload(content_type, piece, body)
+}
+
 /// The API: the contract under [`BASE`], and the health checks.
 pub fn router(app: App) -> Router {
     let to_docs = get(async || Redirect::temporary(&format!("{BASE}/docs")));

@@ -30,8 +30,8 @@ use tokio::time::Instant;
 pub use self::{
     audit::{Actor, AuditFilter, AuditRecord, AuditVerdict, By, action},
     records::{
-        CreatedAccount, GrantRecord, GrantState, InstanceChange, InstanceFilter, InstanceRecord, Lease, MasterKey,
-        NewAccount, NewGrant, NewInstance, Organization, RefreshFailure, User,
+        CreatedAccount, GrantRecord, GrantState, InstanceChange, InstanceFilter, InstanceRecord, LONGEST_PAUSE, Lease,
+        MasterKey, NewAccount, NewGrant, NewInstance, Organization, RefreshFailure, User,
     },
     rotation::{Rotated, add_key, list_keys, remove_key, rotate_key},
 };

@@ -20,7 +20,7 @@ use std::{fmt::Display, io::Write as _, time::Duration};
 use reqwest::RequestBuilder;
 use serde_json::Value;
 use tokio::{
-    sync::{Mutex, MutexGuard},
+    sync::{RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Instant,
 };
 
@@ -30,6 +30,8 @@ mod cable;
 mod database;
 #[path = "nodes/house.rs"]
 mod house;
+#[path = "support/nothing_else.rs"]
+mod nothing_else;
 #[path = "hub/support.rs"]
 mod support;
 #[path = "support/token_server.rs"]
@@ -66,15 +68,31 @@ mod tracer;
 
 use support::Reply;
 
-/// `small`, or `full` when figures are asked for.
-fn size(small: usize, full: usize) -> usize {
-    if std::env::var_os("CHAOS").is_some_and(|value| value == "full") { full } else { small }
+fn is_full() -> bool {
+    std::env::var_os("CHAOS").is_some_and(|value| value == "full")
 }
 
-/// One check at a time: each takes the machine for itself.
-async fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::const_new(());
-    TURN.lock().await
+/// `small`, or `full` when figures are asked for.
+fn size(small: usize, full: usize) -> usize {
+    if is_full() { full } else { small }
+}
+
+static MACHINE: RwLock<()> = RwLock::const_new(());
+
+/// A check's turn.
+enum Turn {
+    Alone(#[expect(dead_code, reason = "held")] RwLockWriteGuard<'static, ()>),
+    Beside(#[expect(dead_code, reason = "held")] RwLockReadGuard<'static, ()>),
+}
+
+/// The machine for this check alone: it loads it, or looks at times.
+async fn alone() -> Turn {
+    Turn::Alone(MACHINE.write().await)
+}
+
+/// The machine, beside others that have files, processes and ports of their own as well; alone when figures are asked for.
+async fn beside_others() -> Turn {
+    if is_full() { alone().await } else { Turn::Beside(MACHINE.read().await) }
 }
 
 /// Tells what a check saw, past the harness, which keeps to itself what macros print.

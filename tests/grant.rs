@@ -15,6 +15,9 @@ use tokio::{sync::Barrier, time::Instant};
 
 #[path = "grant/crash.rs"]
 mod crash;
+#[path = "support/postgres.rs"]
+#[expect(dead_code, reason = "shared with other tests, which use the rest")]
+mod database;
 #[path = "grant/machine.rs"]
 mod machine;
 #[path = "grant/spill.rs"]
@@ -54,6 +57,31 @@ async fn storm(world: &World, nodes: &[Grants], callers: usize) -> i64 {
     }
     assert_eq!(generations.len(), 1, "{generations:?}");
     generations.first().copied().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_back_makes_no_wait_longer() {
+    let mut world = World::new(policy(Rotation::Strict)).await;
+    let down = || Fault::Answer(503, vec![("retry-after", "120")], "down".to_owned());
+    let grants = world.grants();
+    world.pass(TimeDelta::hours(10));
+    world.provider.fail([down()]);
+    assert_eq!(world.access(&grants).await.unwrap_err().kind(), Kind::ProviderFailed);
+    world.pass(TimeDelta::minutes(-30));
+    let refused = world.access(&grants).await.unwrap_err();
+    assert!(refused.retry_after().is_some_and(|left| left <= Duration::from_secs(120)), "{refused:?}");
+    assert_eq!(world.provider.counters().calls, 1, "the wait is not over");
+    world.pass(TimeDelta::seconds(121));
+    assert_eq!(world.access(&grants).await.unwrap().generation, 2);
+
+    // By more than any wait is long, while nothing ran.
+    world.pass(TimeDelta::hours(10));
+    world.provider.fail([down()]);
+    world.access(&grants).await.unwrap_err();
+    drop(grants);
+    world.pass(TimeDelta::hours(-5));
+    world.reopen().await;
+    assert_eq!(world.access(&world.grants()).await.unwrap().generation, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -497,6 +525,26 @@ async fn a_holder_that_slept_past_its_lease_writes_nothing() {
     let row = world.row().await;
     assert_eq!((row.generation, row.state), (2, GrantState::Valid));
     assert!(world.works(&first) && world.honoured().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_holder_that_was_held_up_for_too_long_does_not_call() {
+    let world = World::new(policy(Rotation::Strict)).await;
+    world.expire();
+    let once = std::sync::Once::new();
+    // As if the process were stopped: what is left of the lease is less than a call may take.
+    let hook = move |at| {
+        if at == Step::AfterIntent {
+            once.call_once(|| std::thread::sleep(Duration::from_millis(1200)));
+        }
+        Verdict::Continue
+    };
+    let (lease, token_timeout) = (Duration::from_secs(2), Duration::from_secs(1));
+    let settings = Settings { lease, token_timeout, hook: Some(Arc::new(hook)), ..Settings::default() };
+    let access = world.access(&world.node(settings).0).await.unwrap();
+    assert!(access.generation == 2 && world.works(&access));
+    assert_eq!(world.provider.counters().calls, 1);
+    assert!(world.row().await.epoch > 2, "it called under a lease that it might have lost");
 }
 
 #[tokio::test(flavor = "multi_thread")]

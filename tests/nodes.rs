@@ -26,6 +26,8 @@ mod house;
 mod journal;
 #[path = "nodes/keep_alive.rs"]
 mod keep_alive;
+#[path = "support/nothing_else.rs"]
+mod nothing_else;
 #[path = "nodes/rates.rs"]
 mod rates;
 #[path = "hub/support.rs"]

@@ -12,6 +12,8 @@
 mod house;
 #[path = "operator/keys.rs"]
 mod keys;
+#[path = "support/nothing_else.rs"]
+mod nothing_else;
 
 use std::{
     fs,

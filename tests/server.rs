@@ -29,6 +29,9 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
+#[path = "support/nothing_else.rs"]
+mod nothing_else;
+
 const LONG: Duration = Duration::from_secs(60);
 
 async fn app(settings: &str) -> (tempfile::TempDir, App) {
@@ -40,6 +43,7 @@ async fn app(settings: &str) -> (tempfile::TempDir, App) {
     config.metrics.listen = Some("127.0.0.1:0".parse().unwrap());
     config.store.data_dir = dir.path().join("data");
     config.catalog.path = dir.path().join("mappings");
+    nothing_else::lay_over_all(&config.catalog.path);
     (dir, App::build(config, Arc::new(SystemClock)).await.unwrap())
 }
 

@@ -61,6 +61,12 @@ impl Front {
         Self { app, router, access_log, serves_hubs: false, slots, counters: Arc::default() }
     }
 
+    /// What it serves.
+    #[cfg(test)]
+    pub(super) fn app(&self) -> &App {
+        &self.app
+    }
+
     /// The outermost layer of the API. What calls of hubs need not have of the router they do without.
     pub(super) fn of_api(app: App) -> Self {
         let router = super::router(app.clone());
@@ -81,7 +87,7 @@ impl Front {
             let method = request.method().clone();
             let origin = request.headers().get(header::ORIGIN).cloned();
             let (parts, incoming) = request.into_parts();
-            let progress = Arc::new(Progress::new(&incoming));
+            let progress = Arc::new(Progress::new(&incoming, self.app.config.server.body_timeout()));
             let discards = !parts.headers.contains_key(header::EXPECT);
             let request =
                 Request::from_parts(parts, Body::new(Watched::new(incoming, Arc::clone(&progress), calls, discards)));
@@ -142,13 +148,12 @@ impl Front {
     /// Routes and handles, within the time limit and over the net.
     async fn run(&self, request: Request<Body>, progress: &Progress) -> Response<Body> {
         let limit = self.app.config.server.request_timeout() + GRACE;
-        let longest = self.app.config.server.body_timeout();
         let handled = AssertUnwindSafe(self.handle(request)).catch_unwind();
         let mut handled = std::pin::pin!(handled);
         loop {
             // The clock starts anew with every piece of the body that the handler takes: an upload may be long.
             let until = progress.last() + limit;
-            let until = match progress.patience(longest) {
+            let until = match progress.patience() {
                 Ok(due) => due.map_or(until, |due| due.min(until)),
                 Err(TooSlow) => return body_too_slow(progress),
             };

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get},
 };
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use tokio::time::{Duration, Instant};
@@ -42,6 +42,25 @@ pub(super) fn read_form(bytes: &[u8]) {
     for index in 0..3 {
         head.file_size("b", index, bytes.len() as u64);
     }
+}
+
+/// The file in an upload of this type, whose body comes in pieces of so many bytes; `None` when it cannot be read whole.
+pub(super) fn read_upload(content_type: &[u8], piece: usize, body: &[u8]) -> Option<Vec<u8>> {
+    let content_type = HeaderValue::from_bytes(content_type).ok()?;
+    let pieces: Vec<_> =
+        body.chunks(piece.max(1)).map(|piece| Ok::<_, std::io::Error>(Bytes::copy_from_slice(piece))).collect();
+    let request = Request::builder()
+        .header(header::CONTENT_TYPE, content_type)
+        .header(header::CONTENT_LENGTH, body.len())
+        .body(Body::from_stream(futures_util::stream::iter(pieces)))
+        .ok()?;
+    let read = async {
+        let file = upload(request, "file", None).await.ok()?;
+        let pieces: Vec<Bytes> = file.stream.try_collect().await.ok()?;
+        Some(pieces.concat())
+    };
+    // All of it is there: nothing is waited for.
+    read.now_or_never().flatten()
 }
 
 async fn follow_link(

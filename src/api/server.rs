@@ -3,6 +3,8 @@
 //! axum's own loop has neither a deadline for a request's head nor one for idle connections, so that a few hundred
 //! silent connections can make it unavailable.
 
+#[cfg(test)]
+mod bounds;
 mod crowd;
 mod link;
 mod tls;

@@ -28,7 +28,8 @@ Looks through the whole log: a record that was changed, taken out or put in is f
 The gateway may run meanwhile. What cannot be seen here is a whole database put back to an earlier state: note the head
 that is printed somewhere else, and give it back with --head.
 
-Exit code 0: every record is as it was written; 1: it is not, and the first record that does not fit is told.
+Exit code 0: every record is as it was written; 1: it is not, and the first record that does not fit is told, or the log
+could not be looked through.
 
 Examples:
   hubgate audit verify

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Settings, oauth::OAuth2};
-use crate::store::GrantRecord;
+use crate::store::{GrantRecord, LONGEST_PAUSE};
 
 /// A token that expires sooner than this is of no use any more.
 const LAST_USE: TimeDelta = TimeDelta::seconds(5);
@@ -13,8 +13,6 @@ const MARGIN_MIN: Duration = Duration::from_mins(1);
 /// When a grant is looked at whose refresh token, as far as its element says, does not die of idleness.
 pub const LOOK_AGAIN: Duration = Duration::from_hours(7 * 24);
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
-/// A provider's Retry-After is believed up to here.
-const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 
 /// Whether a token may still be used.
 pub(super) fn works(expires_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
@@ -34,10 +32,10 @@ pub(super) fn due_at(row: &GrantRecord, settings: &Settings) -> DateTime<Utc> {
     TimeDelta::from_std(margin).ok().and_then(|margin| expires_at.checked_sub_signed(margin)).unwrap_or(expires_at)
 }
 
-/// The pause after so many failures before this one.
+/// The pause after so many failures before this one; a provider's Retry-After is believed up to [`LONGEST_PAUSE`].
 pub(super) fn backoff(failures: u32, retry_after: Option<Duration>, settings: &Settings) -> Duration {
     let pause = BACKOFF_MIN.saturating_mul(2_u32.saturating_pow(failures.min(20))).min(settings.backoff_max);
-    pause.mul_f64(around(random())).max(retry_after.unwrap_or_default().min(RETRY_AFTER_MAX))
+    pause.mul_f64(around(random())).max(retry_after.unwrap_or_default()).min(LONGEST_PAUSE)
 }
 
 /// A factor from 0.8 to 1.2.
@@ -134,6 +132,6 @@ mod tests {
             assert!((seconds * 0.79..=seconds * 1.21).contains(&pause), "{failures}: {pause}");
         }
         assert_eq!(backoff(0, Some(Duration::from_secs(77)), &settings), Duration::from_secs(77));
-        assert_eq!(backoff(0, Some(Duration::from_secs(100_000)), &settings), RETRY_AFTER_MAX);
+        assert_eq!(backoff(0, Some(Duration::from_secs(100_000)), &settings), LONGEST_PAUSE);
     }
 }

@@ -34,6 +34,9 @@ pub(crate) enum Error {
         /// The key's id.
         key: String,
     },
+    /// The database takes what it is asked, and does not answer.
+    #[error("the database said nothing in time")]
+    Silent,
     /// The system gives no random bytes, or the cipher refused.
     #[error("sealing failed")]
     Sealing,
@@ -46,6 +49,9 @@ impl From<Error> for Public {
     fn from(error: Error) -> Self {
         if matches!(error, Error::KeyMissing { .. }) {
             return unavailable(JUST_NOW, error);
+        }
+        if matches!(error, Error::Silent) {
+            return unavailable("The store does not answer", error);
         }
         let Error::Database(cause) = &error else { return Self::internal(error) };
         if let Some(text) = disk_fault(cause) {

@@ -89,8 +89,10 @@ const ACQUIRE: Duration = Duration::from_secs(2);
 const STATEMENT_MS: u32 = 5_000;
 /// A connection that was idle for so long is tried before it is used.
 const TRUSTED: Duration = Duration::from_millis(500);
-/// How long the database may take to let the first connection in.
+/// How long the database may take to let the first connection in, and for each step of a start but a migration.
 const CONNECT: Duration = Duration::from_secs(20);
+/// As long as it takes.
+const FOR_EVER: Duration = Duration::from_hours(24 * 365);
 const PING: Duration = Duration::from_secs(1);
 const CLOSE: Duration = Duration::from_secs(5);
 /// Nodes that start at once look at the master key one after the other. Any number would do.
@@ -104,6 +106,8 @@ pub(super) struct PostgresStore {
     chain: Option<Chain>,
     clock: SharedClock,
     pulse: Pulse,
+    /// The longest that one step of a walk through a table takes.
+    patience: Duration,
 }
 
 impl PostgresStore {
@@ -127,7 +131,7 @@ impl PostgresStore {
             ("idle_in_transaction_session_timeout", 2 * STATEMENT_MS),
         ]);
         let pool = Pool::new(options, settings.max_connections);
-        Ok(Self { pool, sealer, chain, clock, pulse: Pulse::default() })
+        Ok(Self { pool, sealer, chain, clock, pulse: Pulse::default(), patience: settings.patience })
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
@@ -146,10 +150,23 @@ impl PostgresStore {
     fn now(&self) -> i64 {
         self.clock.now().timestamp_millis()
     }
+
+    /// The time that leases and pauses are in where the database has none, which it has.
+    fn agreed(&self) -> i64 {
+        self.now()
+    }
 }
 
-/// Migrates and unlocks over a connection without time limits: a migration may take long, and waits for one that another
-/// node runs.
+/// What one step of a walk through a table comes to; the walk takes as long as it takes, but not the wait for an answer.
+async fn in_time<T, E>(store: &PostgresStore, step: impl Future<Output = Result<T, E>>) -> Result<T>
+where
+    Error: From<E>,
+{
+    Ok(timeout(store.patience, step).await.map_err(|_| Error::Silent)??)
+}
+
+/// Migrates and unlocks over a connection without time limits of the server: a migration may take long, and waits for one
+/// that another node runs.
 async fn prepare(
     options: &PgConnectOptions,
     key_file: &Path,
@@ -157,21 +174,38 @@ async fn prepare(
 ) -> PublicResult<(Sealer, Option<Chain>)> {
     let shown = shown(options);
     let failed = |error: sqlx::Error| key::refuse(format!("The database {shown} cannot be opened")).with_source(error);
+    let silent = |_| key::refuse(format!("The database {shown} does not answer"));
     let connected = timeout(CONNECT, PgConnection::connect_with(options)).await;
-    let mut connection =
-        connected.map_err(|_| key::refuse(format!("The database {shown} does not answer")))?.map_err(failed)?;
+    let mut connection = connected.map_err(silent)?.map_err(failed)?;
+    let nothing_due = timeout(CONNECT, is_up_to_date(&mut connection)).await.map_err(silent)?;
     // Takes an advisory lock: of several nodes that start at once one migrates, and the others find it done.
-    MIGRATIONS.run(&mut connection).await.map_err(|error| migration::refused(&MIGRATIONS, &shown, error))?;
-    let mut tx = connection.begin().await.map_err(failed)?;
-    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(KEY_LOCK).execute(&mut *tx).await.map_err(failed)?;
-    let now = clock.now().timestamp_millis();
-    let sealer = keys::unlock(&mut tx, key_file, &shown, now).await?;
-    let chain = audit::unlock(&mut tx, &sealer, now).await?;
-    tx.commit().await.map_err(failed)?;
-    if let Err(error) = connection.close().await {
-        tracing::debug!(%error, "the connection of the start did not close well");
+    timeout(if nothing_due { CONNECT } else { FOR_EVER }, MIGRATIONS.run(&mut connection))
+        .await
+        .map_err(silent)?
+        .map_err(|error| migration::refused(&MIGRATIONS, &shown, error))?;
+    let unlocked = async {
+        let mut tx = connection.begin().await.map_err(failed)?;
+        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(KEY_LOCK).execute(&mut *tx).await.map_err(failed)?;
+        let now = clock.now().timestamp_millis();
+        let sealer = keys::unlock(&mut tx, key_file, &shown, now).await?;
+        let chain = audit::unlock(&mut tx, &sealer, now).await?;
+        tx.commit().await.map_err(failed)?;
+        Ok((sealer, chain))
+    };
+    let unlocked = timeout(CONNECT, unlocked).await.map_err(silent)?;
+    match timeout(CLOSE, connection.close()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "the connection of the start did not close well"),
+        Err(_) => tracing::debug!("the connection of the start did not close in time"),
     }
-    Ok((sealer, chain))
+    unlocked
+}
+
+/// Whether the newest migration has been made.
+async fn is_up_to_date(connection: &mut PgConnection) -> bool {
+    let newest = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations WHERE success").fetch_one(connection);
+    // Where the table is missing there is everything to do.
+    newest.await.is_ok_and(|newest: Option<i64>| newest == Some(migration::newest(&MIGRATIONS)))
 }
 
 /// The database as the operator knows it, without the password.

@@ -11,6 +11,9 @@ use super::{
     error::{Error, Result},
 };
 
+/// The longest that a provider whose token endpoint fails is left alone.
+pub const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+
 /// The moment that is stored as so many milliseconds since 1970.
 pub(super) fn time(millis: i64) -> Result<DateTime<Utc>> {
     DateTime::from_timestamp_millis(millis).ok_or(Error::Corrupt { what: "time" })
@@ -320,7 +323,7 @@ pub struct GrantRecord {
     pub intent_at: Option<DateTime<Utc>>,
     /// Failures in a row.
     pub fail_count: u32,
-    /// No try before this.
+    /// No try before this; never later than after the [`LONGEST_PAUSE`].
     pub next_attempt_at: Option<DateTime<Utc>>,
     /// When the refresh token is to be looked at; `None` is never.
     pub keep_alive_at: Option<DateTime<Utc>>,

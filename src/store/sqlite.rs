@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{clock::SharedClock, config::Synchronous, error::Result as PublicResult};
 
-/// The time of the database in SQL: there is no other clock than this process's.
+/// The time of the database in SQL: there is no other clock than this process's, see [`SqliteStore::agreed`].
 macro_rules! db_now {
     () => {
         "CAST(NULL AS BIGINT)"
@@ -98,6 +98,8 @@ pub(super) struct SqliteStore {
     /// The key of the audit log; `None` when its head is gone.
     chain: Option<Chain>,
     clock: SharedClock,
+    /// The time when the steady clock began, in milliseconds.
+    began: i64,
     disk: Arc<Disk>,
     /// Shared by every process that has the database open; see [`SqliteStore::release_leases`].
     lock: File,
@@ -106,6 +108,11 @@ pub(super) struct SqliteStore {
 impl SqliteStore {
     pub(super) async fn open(settings: &Settings, clock: SharedClock) -> PublicResult<Self> {
         let dir = settings.data_dir.as_path();
+        // Of a full disk the database says anything but that it is full, depending on which file finds no room.
+        Self::open_in(dir, settings, clock).await.map_err(|error| disk::explain(dir, error))
+    }
+
+    async fn open_in(dir: &Path, settings: &Settings, clock: SharedClock) -> PublicResult<Self> {
         make_dir(dir)
             .map_err(|error| key::refuse(format!("The data directory {} cannot be used: {error}", dir.display())))?;
         let path = dir.join(DATABASE);
@@ -167,7 +174,8 @@ impl SqliteStore {
             .mode(0o600)
             .open(&lock_path)
             .map_err(|error| key::refuse(format!("{} cannot be opened: {error}", lock_path.display())))?;
-        let store = Self { write, read, sealer, chain, clock, disk, lock };
+        let began = clock.now().timestamp_millis().saturating_sub(millis(clock.steady()));
+        let store = Self { write, read, sealer, chain, clock, began, disk, lock };
         store.release_leases().await?;
         Ok(store)
     }
@@ -206,6 +214,16 @@ impl SqliteStore {
     fn now(&self) -> i64 {
         self.clock.now().timestamp_millis()
     }
+
+    /// The time that leases and pauses are in: it goes on evenly from the start of this process, so that nobody waits longer
+    /// because the clock was set back.
+    fn agreed(&self) -> i64 {
+        self.began.saturating_add(millis(self.clock.steady()))
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[async_trait]
@@ -248,6 +266,14 @@ async fn migrate(pool: &SqlitePool, synchronous: Synchronous, shown: &str) -> Pu
     };
     sqlx::query(again).execute(&mut *writer).await.map_err(failed)?;
     done
+}
+
+/// What one step of a walk through a table comes to: there is no server to wait for.
+async fn in_time<T, E>(_: &SqliteStore, step: impl Future<Output = Result<T, E>>) -> Result<T>
+where
+    Error: From<E>,
+{
+    Ok(step.await?)
 }
 
 fn make_dir(dir: &Path) -> std::io::Result<()> {

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use reqwest::Method;
 
 use crate::{
-    alone,
+    beside_others,
     disk::skip,
     house::{CONTENTS, House, Node},
     size,
@@ -30,7 +30,7 @@ async fn all_served(node: &Node, token: &str, calls: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_jumps_costs_no_grant_and_no_storm() {
-    let _turn = alone().await;
+    let _turn = beside_others().await;
     let check = "clock that jumps";
     let Some(library) = library() else {
         return skip("a_clock_that_jumps_costs_no_grant_and_no_storm", "there is no libfaketime (Debian: faketime)");

@@ -3,7 +3,7 @@
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use crate::{
-    Dice, alone,
+    Dice, beside_others,
     house::{CONTENTS, House, Node},
     size,
     support::send,
@@ -24,7 +24,7 @@ async fn all_are_served(node: &Node, guests: &[String]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_that_hang_up_stop_no_refresh() {
-    let _turn = alone().await;
+    let _turn = beside_others().await;
     let check = "clients that hang up during a refresh";
     let mut dice = Dice::new(check);
     let clients = size(60, 500);

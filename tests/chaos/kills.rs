@@ -5,7 +5,7 @@ use std::{path::Path, process::Stdio, time::Duration};
 use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
 
 use crate::{
-    Dice, alone,
+    Dice, beside_others,
     house::{House, Node},
     ledger::{Writer, acknowledged, audit, writers},
     size, tell,
@@ -34,7 +34,7 @@ pub(crate) fn set_to_work(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
-    let _turn = alone().await;
+    let _turn = beside_others().await;
     let check = "kill -9, embedded store";
     let cycles = size(12, 300);
     let mut dice = Dice::new(check);

@@ -18,7 +18,7 @@ use sqlx::{ConnectOptions as _, Connection as _, postgres::PgConnectOptions};
 use tokio::time::Instant;
 
 use crate::{
-    alone, attempt, eventually,
+    attempt, beside_others, eventually,
     house::{CONTENTS, House, Kept},
     size, tell,
     token_server::Policy,
@@ -157,7 +157,7 @@ struct Seen {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_killed_under_load_is_waited_for() {
-    let _turn = alone().await;
+    let _turn = beside_others().await;
     let check = "PostgreSQL killed under load";
     let Some(mut cluster) = Cluster::new("a_database_that_is_killed_under_load_is_waited_for") else { return };
     cluster.start().await;

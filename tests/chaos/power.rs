@@ -6,7 +6,7 @@
 use std::{fs, path::Path, time::Duration};
 
 use crate::{
-    Dice, alone,
+    Dice, beside_others,
     disk::{Disk, run},
     house::{House, Kept},
     kills::{WRITERS, integrity, set_to_work},
@@ -17,7 +17,7 @@ use crate::{
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_lost_when_the_power_fails() {
-    let _turn = alone().await;
+    let _turn = beside_others().await;
     let check = "power cut, embedded store";
     let mut dice = Dice::new(check);
     let dir = tempfile::tempdir().unwrap();
@@ -75,7 +75,7 @@ async fn nothing_acknowledged_is_lost_when_the_power_fails() {
 /// The proof that the check above can see a loss: here the database itself does not sync its commits.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_not_synced_is_seen_to_be_lost_when_the_power_fails() {
-    let _turn = alone().await;
+    let _turn = beside_others().await;
     let check = "power cut, embedded store with synchronous = normal";
     let test = "what_was_not_synced_is_seen_to_be_lost_when_the_power_fails";
     let mut dice = Dice::new(check);

@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    alone, attempt, eventually,
+    attempt, beside_others, eventually,
     house::{CONTENTS, House},
     size,
     support::client,
@@ -25,7 +25,7 @@ struct Seen {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_are_replaced_one_after_the_other_and_nobody_notices() {
-    let _turn = alone().await;
+    let _turn = beside_others().await;
     let check = "rolling restart";
     let test = "nodes_are_replaced_one_after_the_other_and_nobody_notices";
     let Some(house) = House::build(test, false).await else { return };
@@ -113,7 +113,7 @@ async fn nodes_are_replaced_one_after_the_other_and_nobody_notices() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_in_flight_outlives_the_order_to_stop() {
-    let _turn = alone().await;
+    let _turn = beside_others().await;
     let house = House::embedded(true).await;
     let node = house.node(&[]).await;
     house.provider.hold();

@@ -1,13 +1,18 @@
 //! The disk is full, or fails: what cannot be written is not acknowledged, and everything else goes on.
 
-use std::time::Duration;
+use std::{
+    io::Read as _,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use reqwest::Method;
 use serde_json::json;
 use tokio::time::timeout;
 
 use crate::{
-    Dice, alone, attempt,
+    Dice, attempt, beside_others,
     disk::Disk,
     eventually,
     house::{CONTENTS, House, Kept, Node},
@@ -17,7 +22,7 @@ use crate::{
     support::{Reply, send},
     tell,
     token_server::Policy,
-    tracer::Tracer,
+    tracer::{Tracer, ended},
 };
 
 const LONG: Duration = Duration::from_secs(60);
@@ -85,7 +90,7 @@ async fn it_is_well_again(node: Node, house: &House, mut writers: Vec<Writer>) -
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_writes_and_nothing_else_until_there_is_room() {
-    let _turn = alone().await;
+    let _turn = beside_others().await;
     let check = "full disk";
     let test = "a_full_disk_refuses_writes_and_nothing_else_until_there_is_room";
     let mut dice = Dice::new(check);
@@ -137,6 +142,83 @@ async fn a_full_disk_refuses_writes_and_nothing_else_until_there_is_room() {
     );
 }
 
+/// A start that comes to nothing, and says that it is the disk of `data`.
+fn told(mut command: Command, data: &Path) {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let ends = ended(&mut child, 60);
+    drop(child.kill());
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    let status = child.wait().unwrap();
+    assert!(ends, "it serves: {said}");
+    assert_eq!(status.code(), Some(1), "{said}");
+    let words = format!("The disk of the data directory {} is full", data.display());
+    assert!(said.contains(&words), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_on_a_full_disk_serves_or_says_why_not_and_loses_nothing() {
+    let _turn = beside_others().await;
+    let check = "start on a full disk";
+    let test = "a_start_on_a_full_disk_serves_or_says_why_not_and_loses_nothing";
+    let mut dice = Dice::new(check);
+    let dir = tempfile::tempdir().unwrap();
+    let Some(disk) = Disk::small(dir.path().join("disk"), test) else { return };
+    let house = House::furnish(Kept::Files(disk.data()), Policy::default(), false).await;
+    let mut writers = ledger::writers(WRITERS, &house, &mut dice);
+    let (serve, fresh) = (["serve", "--listen", "127.0.0.1:0"], disk.place.join("fresh"));
+    for ends_well in [true, false] {
+        let mut node = house.node(&[]).await;
+        let work = set_to_work(&node, writers);
+        tokio::time::sleep(dice.moment(300)).await;
+        if ends_well {
+            node.signal("TERM");
+            writers = work.await.unwrap();
+            while node.runs() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        } else {
+            node.signal("KILL");
+            writers = work.await.unwrap();
+        }
+        drop(node);
+        disk.fill();
+        let mut first = house.command(&serve);
+        first.env("HUBGATE_STORE__DATA_DIR", &fresh).env("HUBGATE_STORE__MASTER_KEY_FILE", fresh.join("master.key"));
+        told(first, &fresh);
+        let node = if ends_well {
+            // Its files were cleared away, and take room to be made again.
+            told(house.command(&serve), &disk.data());
+            disk.clear();
+            house.node(&[]).await
+        } else {
+            // What was killed left them.
+            let mut node = house.node(&[]).await;
+            reads_go_on(&mut node, &house, "disk is full").await;
+            disk.clear();
+            node
+        };
+        eventually("it is ready", async || node.ready().await == 200).await;
+        let wrong = audit(&node, &house, &mut writers).await;
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        drop(node);
+        assert_eq!(integrity(&house.data()).await, "ok");
+    }
+    let fresh = fresh.to_str().unwrap();
+    let key = format!("{fresh}/master.key");
+    let node = house.node(&[("HUBGATE_STORE__DATA_DIR", fresh), ("HUBGATE_STORE__MASTER_KEY_FILE", &key)]).await;
+    assert_eq!(node.ready().await, 200, "what a first start left half-made is made good");
+    let acknowledged = ledger::acknowledged(&writers);
+    assert!(acknowledged > 0, "nothing was written: nothing is shown");
+    tell(
+        check,
+        format_args!(
+            "a first start and one after a good end told, exit code 1; one after a kill serves, and is ready when there is room; \
+             {acknowledged} writes acknowledged before, 0 lost"
+        ),
+    );
+}
+
 /// Each time that a sync fails, its file is closed before it is synced again.
 fn no_failed_file_is_synced_again(seen: &[String]) -> usize {
     let (mut failed, mut failures) = (std::collections::BTreeSet::new(), 0);
@@ -161,7 +243,7 @@ fn no_failed_file_is_synced_again(seen: &[String]) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_whose_sync_fails_is_not_acknowledged_and_its_file_not_used_again() {
-    let _turn = alone().await;
+    let _turn = beside_others().await;
     let check = "failing disk";
     let test = "a_write_whose_sync_fails_is_not_acknowledged_and_its_file_not_used_again";
     let mut dice = Dice::new(check);
@@ -199,7 +281,7 @@ async fn a_write_whose_sync_fails_is_not_acknowledged_and_its_file_not_used_agai
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_is_changed_by_an_account_that_was_refused_before() {
     // The least that a caller sees: 503, then 200, and nothing in between.
-    let _turn = alone().await;
+    let _turn = beside_others().await;
     let test = "a_name_is_changed_by_an_account_that_was_refused_before";
     let house = House::embedded(false).await;
     let told = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    Dice, alone, attempt,
+    Dice, attempt, beside_others,
     disk::skip,
     house::{CONTENTS, House, Kept},
     kills::{integrity, set_to_work},
@@ -22,7 +22,7 @@ use crate::{
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_at_any_sync_of_a_writer_loses_nothing_acknowledged() {
-    let _turn = alone().await;
+    let _turn = beside_others().await;
     let check = "SIGKILL at each sync of writers";
     let test = "a_kill_at_any_sync_of_a_writer_loses_nothing_acknowledged";
     let mut dice = Dice::new(check);
@@ -53,7 +53,7 @@ async fn a_kill_at_any_sync_of_a_writer_loses_nothing_acknowledged() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_at_any_sync_of_a_refresh_loses_no_grant_that_is_honoured() {
-    let _turn = alone().await;
+    let _turn = beside_others().await;
     let check = "SIGKILL at each sync of a refresh";
     let test = "a_kill_at_any_sync_of_a_refresh_loses_no_grant_that_is_honoured";
     let mut seen = Vec::new();
@@ -126,7 +126,7 @@ fn starts(mut command: Command) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_start_that_is_killed_at_any_sync_is_made_good_by_the_next() {
-    let _turn = alone().await;
+    let _turn = beside_others().await;
     let check = "SIGKILL at each sync of a first start";
     if Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_err() {
         return skip("a_first_start_that_is_killed_at_any_sync_is_made_good_by_the_next", "there is no strace");

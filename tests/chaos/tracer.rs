@@ -16,6 +16,8 @@ pub(crate) const SYNCS: &str = "fsync,fdatasync";
 /// A strace that is attached to a node; on drop it lets the node go.
 pub(crate) struct Tracer {
     child: Child,
+    /// The node's process.
+    node: u32,
     told: PathBuf,
 }
 
@@ -31,7 +33,7 @@ impl Tracer {
         };
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let said = lines.next().transpose().unwrap().unwrap_or_default();
-        let tracer = Self { child, told };
+        let tracer = Self { child, node: pid, told };
         if !said.contains("attached") {
             skip(test, &format!("strace cannot attach to a process: {said}"));
             return None;
@@ -48,13 +50,24 @@ impl Tracer {
     }
 
     fn end(&mut self) {
-        signal(self.child.id(), "INT");
         // It may wait for ever for a thread of a process that died; its own death frees that.
-        if !ended(&mut self.child, 3) {
+        let freed = runs(self.node) && {
+            signal(self.child.id(), "INT");
+            ended(&mut self.child, 3)
+        };
+        if !freed {
             drop(self.child.kill());
             drop(self.child.wait());
         }
     }
+}
+
+/// Whether this process is there, and neither dead nor about to be.
+fn runs(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // What comes after the name, which may hold anything.
+    let state = status.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next());
+    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
 }
 
 /// Sends a signal by its name.

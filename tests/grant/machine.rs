@@ -14,6 +14,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use crate::{
+    database::Database,
     dies_at, policy, secret, soon,
     token_server::{Fault, Rotation},
     world::World,
@@ -91,8 +92,8 @@ struct Machine {
 }
 
 impl Machine {
-    async fn new(rotation: Rotation) -> Self {
-        let world = World::new(policy(rotation)).await;
+    async fn new(database: Option<Database>, rotation: Rotation) -> Self {
+        let world = World::on(database, policy(rotation)).await;
         let first = Known { generation: 1, version: 1, ..Known::default() };
         let known = BTreeMap::from([(world.id, first)]);
         let nodes = vec![world.grants(), world.grants()];
@@ -120,8 +121,8 @@ impl Machine {
         self.nodes = vec![self.world.grants(), self.world.grants()];
     }
 
-    fn expire(&mut self) {
-        self.world.expire();
+    async fn expire(&mut self) {
+        self.world.expire_all().await;
         self.known.values_mut().for_each(|known| known.expired = true);
     }
 
@@ -224,7 +225,7 @@ impl Machine {
                 self.known.insert(made.id, known);
                 return;
             }
-            Deed::Expire => return self.expire(),
+            Deed::Expire => return self.expire().await,
             Deed::Reopen => return self.reopen().await,
             Deed::Rename(which, _)
             | Deed::Configure(which, _)
@@ -307,7 +308,7 @@ impl Machine {
                 let error = self.nodes[1].access(id, &self.world.oauth, soon()).await.unwrap_err();
                 assert!(error.retry_after().is_some(), "{error:?}");
                 assert_eq!(self.world.store.grant(id).await.unwrap().unwrap().state, GrantState::ProviderDown);
-                self.expire();
+                self.expire().await;
             }
             Deed::Crash(_, step) => self.crash(id, *step).await,
             _ => {}
@@ -354,16 +355,32 @@ impl Machine {
     }
 }
 
-fn run(rotation: Rotation, deeds: &[Deed]) {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    File,
+    /// Where there is a server.
+    Postgres,
+}
+
+fn run(kept: Kept, rotation: Rotation, deeds: &[Deed]) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let mut machine = Machine::new(rotation).await;
+        let database = match kept {
+            Kept::File => None,
+            Kept::Postgres => {
+                let Some(database) = Database::new("instances and grants beside a model, on PostgreSQL").await else {
+                    return;
+                };
+                Some(database)
+            }
+        };
+        let mut machine = Machine::new(database, rotation).await;
         for deed in deeds {
             machine.does(deed).await;
             machine.agrees(deed).await;
         }
         // Whatever was done, what the provider honours works.
-        machine.expire();
+        machine.expire().await;
         for id in machine.known.keys().copied().collect::<Vec<_>>() {
             let node = World::over(Arc::clone(&machine.world.store), &machine.world.clock, Settings::default()).0;
             machine.access(id, &node).await;
@@ -383,12 +400,26 @@ proptest! {
     /// A provider that never forgives: nodes die wherever nothing is lost by it.
     #[test]
     fn with_a_strict_provider_all_agree_after_each_deed(deeds in proptest::collection::vec(deed(SAFE), 1..30)) {
-        run(Rotation::Strict, &deeds);
+        run(Kept::File, Rotation::Strict, &deeds);
     }
 
     /// A provider that answers the token before the current one: nodes die anywhere, and nothing is lost.
     #[test]
     fn with_a_lenient_provider_all_agree_after_each_deed(deeds in proptest::collection::vec(deed(ALL), 1..30)) {
-        run(Rotation::Grace, &deeds);
+        run(Kept::File, Rotation::Grace, &deeds);
+    }
+}
+
+proptest! {
+    // Each in a database of its own.
+    #![proptest_config(ProptestConfig { cases: 4, max_shrink_iters: 50, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The same with the store that nodes share.
+    #[test]
+    fn on_postgres_all_agree_after_each_deed((rotation, deeds) in prop_oneof![
+        (Just(Rotation::Strict), proptest::collection::vec(deed(SAFE), 10..30)),
+        (Just(Rotation::Grace), proptest::collection::vec(deed(ALL), 10..30)),
+    ]) {
+        run(Kept::Postgres, rotation, &deeds);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use hubgate::{
     clock::SystemClock,
     error::{Kind, Result},
@@ -12,11 +13,16 @@ use hubgate::{
     },
 };
 use secrecy::ExposeSecret as _;
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use tokio::task::JoinHandle;
 
-use crate::{policy, secret, soon, token_server::Rotation, world::World};
+use crate::{
+    policy, secret, soon,
+    token_server::{Policy, Rotation},
+    world::World,
+};
 
 fn journal(world: &World) -> Arc<Journal> {
     Arc::new(Journal::open(&world.dir, world.store.sealer().clone()).unwrap())
@@ -146,6 +152,50 @@ async fn who_tries_the_spent_token_meanwhile_is_waited_for() {
 }
 
 #[tokio::test]
+async fn who_needs_it_stores_it_when_the_lease_of_another_has_run_out() {
+    let world = World::new(policy(Rotation::Strict)).await;
+    rotated_and_died(&world).await;
+    world.expire();
+    let lease = std::time::Duration::from_secs(30);
+    world.store.begin_refresh(world.id, 1, "other", lease).await.unwrap().unwrap();
+    let grants = started(&world).await;
+    assert_eq!((world.row().await.generation, files(&world)), (1, 1), "the lease is somebody's");
+    world.pass(TimeDelta::seconds(31));
+    assert!(world.works(&world.access(&grants).await.unwrap()));
+    assert_eq!((world.provider.counters().spent, files(&world)), (0, 0));
+}
+
+#[tokio::test]
+async fn what_was_found_dead_by_the_spent_token_is_put_right_with_all_that_came() {
+    let extra = json!({"instance_url": "https://acme.example"});
+    let world = World::new(Policy { extra, ..policy(Rotation::Strict) }).await;
+    let record = rotated_and_died(&world).await;
+    assert!(world.store.mark_reauth(world.id, record.epoch, 1, "lost rotation").await.unwrap());
+    started(&world).await;
+    let (row, instance) = (world.row().await, world.store.instance(world.id).await.unwrap().unwrap());
+    assert!(row.state == GrantState::Valid && instance.valid && world.honoured().await);
+    assert_eq!((&instance.configuration["instance.url"], files(&world)), (&json!("https://acme.example"), 0));
+}
+
+#[tokio::test]
+async fn a_token_that_stays_the_same_makes_no_older_record_a_newer_one() {
+    let world = World::new(policy(Rotation::Keep)).await;
+    let first = rotated_and_died(&world).await;
+    let grants = started(&world).await;
+    world.expire();
+    assert_eq!(world.access(&grants).await.unwrap().generation, 3);
+    journal(&world).append(&first).unwrap();
+    started(&world).await;
+    assert_eq!((world.row().await.generation, files(&world)), (3, 0));
+    // Nor does one without a refresh token of its own bring back what the provider refuses.
+    let row = world.row().await;
+    journal(&world).append(&Spilled { generation: 3, ..first }).unwrap();
+    assert!(world.store.mark_reauth(world.id, row.epoch, 3, "taken back").await.unwrap());
+    started(&world).await;
+    assert_eq!((world.row().await.state, files(&world)), (GrantState::ReauthRequired, 0));
+}
+
+#[tokio::test]
 async fn a_record_of_a_deleted_instance_is_dropped() {
     let world = World::new(policy(Rotation::Strict)).await;
     rotated_and_died(&world).await;
@@ -163,7 +213,7 @@ async fn a_shutdown_does_not_wait_for_a_store_that_is_away() {
     world.store.close().await;
     world.provider.release();
     tracker.close();
-    tracker.wait().await;
+    tokio::time::timeout_at(soon(), tracker.wait()).await.unwrap();
     assert_eq!(calling.await.unwrap().unwrap_err().kind(), Kind::Unavailable);
     assert_eq!(files(&world), 1);
     drop(grants);

@@ -33,6 +33,7 @@ use serde_json::{Value, json};
 use crate::{
     cable::Cable,
     database::Database,
+    nothing_else,
     support::{Reply, client, send},
     token_server::{Policy, TokenServer},
 };
@@ -187,7 +188,7 @@ impl House {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let root = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router.with_state(api)).await.unwrap() });
-        std::fs::create_dir_all(dir.path().join("mappings/elements")).unwrap();
+        nothing_else::lay_over_all(&dir.path().join("mappings"));
         let file = dir.path().join("mappings/elements/shelf.json");
         std::fs::write(file, mapping(&root, &provider).to_string()).unwrap();
 

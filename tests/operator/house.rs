@@ -18,6 +18,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::nothing_else;
+
 const PASSWORD: &str = "canary-password";
 
 async fn rows(headers: HeaderMap) -> Response {
@@ -96,7 +98,7 @@ impl House {
         let api = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, Router::new().route("/rows", get(rows))).await.unwrap() });
         let dir = tempfile::tempdir().unwrap();
-        fs::create_dir_all(dir.path().join("mappings/elements")).unwrap();
+        nothing_else::lay_over_all(&dir.path().join("mappings"));
         fs::write(dir.path().join("mappings/elements/shelf.json"), mapping(&api).to_string()).unwrap();
         let mut house = Self { dir, account: String::new() };
         let arguments = ["account", "create", "--organization", "O", "--email", "a@b.example", "--json"];

@@ -230,6 +230,50 @@ async fn a_database_that_never_answers_is_given_up_in_time() {
     assert!(lost <= 1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_walks_through_a_table_gives_up_a_database_that_does_not_answer() {
+    let test = "what_walks_through_a_table_gives_up_a_database_that_does_not_answer";
+    let Some(database) = Database::new(test).await else { return };
+    let dir = TempDir::new().unwrap();
+    let cable = Cable::to(&database.address(), "hubgate listener").await;
+    let mut settings = settings(&database.url(Some(cable.address)), Some(dir.path().join("key")));
+    settings.patience = Duration::from_secs(1);
+    let store = store::open(&settings, Arc::new(ShiftedClock::default())).await.unwrap();
+    let user = account(&store, "a@example.com").await;
+    store.insert_instance(named(&user, "x")).await.unwrap();
+    let gives_up = async |store: &Shared, what: &str| {
+        let (verified, resealed) =
+            timeout(FAR, async { tokio::join!(store.verify_audit(), store.reseal()) }).await.expect(what);
+        [verified.err(), resealed.err()]
+    };
+    let says_so = |errors: [Option<hubgate::error::Error>; 2], what: &str| {
+        for error in errors {
+            let error = error.expect(what);
+            assert!(silent(&error) && error.public() == "The store does not answer", "{what}: {error}");
+        }
+    };
+
+    cable.freeze();
+    says_so(gives_up(&store, "nothing comes from it").await, "nothing comes from it");
+    let keys = timeout(FAR, store.master_keys()).await.expect("in time").unwrap_err();
+    let retired = timeout(FAR, store.retire_key("nothing")).await.expect("in time").unwrap_err();
+    assert!(silent(&keys) && silent(&retired), "{keys}, {retired}");
+    cable.mend();
+    eventually("the store serves again", async || store.verify_audit().await.is_ok()).await;
+
+    // In the midst of the walk, over connections that know nothing of that: somebody holds what is to be read for longer.
+    store.close().await;
+    let store = store::open(&settings, Arc::new(ShiftedClock::default())).await.unwrap();
+    let mut holder = database.connect().await;
+    for statement in ["BEGIN", "LOCK TABLE audit_log, instance IN ACCESS EXCLUSIVE MODE"] {
+        sqlx::query(statement).execute(&mut holder).await.unwrap();
+    }
+    says_so(gives_up(&store, "it is held").await, "it is held");
+    sqlx::query("ROLLBACK").execute(&mut holder).await.unwrap();
+    assert!(matches!(store.verify_audit().await.unwrap(), store::AuditVerdict::Whole { .. }));
+    assert_eq!(store.reseal().await.unwrap(), 0);
+}
+
 #[derive(Default)]
 struct Heard(Mutex<Vec<Change>>);
 

@@ -1,4 +1,4 @@
-//! One instance with an OAuth grant, in a real SQLite file, at a real token endpoint.
+//! One instance with an OAuth grant, in a real SQLite file or PostgreSQL database, at a real token endpoint.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -16,7 +16,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use crate::token_server::{Policy, TokenServer};
+use crate::{
+    database::Database,
+    token_server::{Policy, TokenServer},
+};
 
 /// Plain HTTP over a socket, nothing more.
 pub(crate) struct Network(reqwest::Client);
@@ -64,6 +67,8 @@ pub(crate) struct World {
     pub(crate) id: i64,
     /// The first refresh token.
     pub(crate) refresh: String,
+    /// Where the store is, if not in a file.
+    database: Option<Database>,
     _temp: tempfile::TempDir,
 }
 
@@ -71,15 +76,26 @@ pub(crate) async fn open(dir: &std::path::Path, clock: &Arc<ShiftedClock>) -> Ar
     store::open(&Settings::new(dir), clock.clone()).await.unwrap()
 }
 
+async fn open_in(dir: &std::path::Path, database: Option<&Database>, clock: &Arc<ShiftedClock>) -> Arc<dyn Store> {
+    let Some(database) = database else { return open(dir, clock).await };
+    let (database_url, master_key_file) = (Some(secret(&database.url(None))), Some(dir.join("key")));
+    store::open(&Settings { database_url, master_key_file, ..Settings::new(dir) }, clock.clone()).await.unwrap()
+}
+
 impl World {
-    /// A fresh token that lives for an hour.
+    /// A fresh token that lives for an hour, in a file.
     pub(crate) async fn new(policy: Policy) -> Self {
+        Self::on(None, policy).await
+    }
+
+    /// A fresh token that lives for an hour.
+    pub(crate) async fn on(database: Option<Database>, policy: Policy) -> Self {
         let basic = policy.basic;
         let provider = Arc::new(TokenServer::start(policy).await);
         let temp = tempfile::TempDir::new().unwrap();
         let dir = temp.path().to_owned();
         let clock = Arc::new(ShiftedClock::default());
-        let store = open(&dir, &clock).await;
+        let store = open_in(&dir, database.as_ref(), &clock).await;
         let oauth = Arc::new(OAuth2 {
             authorize_url: provider.url("/authorize"),
             token_url: provider.url("/token"),
@@ -108,7 +124,7 @@ impl World {
             ..NewInstance::default()
         };
         let id = store.insert_instance(new).await.unwrap().id;
-        Self { dir, clock, store, provider, oauth, id, refresh, _temp: temp }
+        Self { dir, clock, store, provider, oauth, id, refresh, database, _temp: temp }
     }
 
     pub(crate) fn grants(&self) -> Grants {
@@ -128,10 +144,24 @@ impl World {
         (Grants::new(store, Arc::new(Network::new()), clock.clone(), settings, tracker.clone()), tracker)
     }
 
-    /// As after a crash: the store is closed and opened again.
+    /// As after a crash: the store is closed and opened again. Whoever had a lease is known to be dead, or has had it for long
+    /// enough.
     pub(crate) async fn reopen(&mut self) {
         self.store.close().await;
-        self.store = open(&self.dir, &self.clock).await;
+        if let Some(database) = &self.database {
+            let passed = "UPDATE instance_grant SET lease_until = lease_until - 3600000 WHERE lease_until IS NOT NULL";
+            database.raw(passed).await;
+        }
+        self.store = open_in(&self.dir, self.database.as_ref(), &self.clock).await;
+    }
+
+    /// [`World::expire`], with pauses over that are in the time of a database.
+    pub(crate) async fn expire_all(&self) {
+        self.expire();
+        if let Some(database) = &self.database {
+            let passed = "UPDATE instance_grant SET next_attempt_at = next_attempt_at - 3660000";
+            database.raw(passed).await;
+        }
     }
 
     pub(crate) async fn row(&self) -> GrantRecord {

@@ -22,6 +22,8 @@ use crate::api::server::{Awaited, Calls};
 #[derive(Debug)]
 pub(super) struct Progress {
     started: Instant,
+    /// How long it may keep us waiting.
+    longest: Duration,
     last_ms: AtomicU64,
     complete: AtomicBool,
     waiting: Mutex<Waiting>,
@@ -44,9 +46,10 @@ struct Waiting {
 const WORTH: usize = 8 << 10;
 
 impl Progress {
-    pub(super) fn new(body: &Incoming) -> Self {
+    pub(super) fn new(body: &Incoming, longest: Duration) -> Self {
         Self {
             started: Instant::now(),
+            longest,
             last_ms: AtomicU64::new(0),
             complete: AtomicBool::new(body.is_end_stream()),
             waiting: Mutex::default(),
@@ -62,21 +65,38 @@ impl Progress {
     /// Whether the body kept us waiting for too long, or else the earliest moment at which it can have.
     ///
     /// Time in which nobody asked for more of it does not count.
-    pub(super) fn patience(&self, longest: Duration) -> Result<Option<Instant>, TooSlow> {
+    pub(super) fn patience(&self) -> Result<Option<Instant>, TooSlow> {
         if self.is_complete() {
             return Ok(None);
         }
         let (waiting, now) = (self.waiting(), Instant::now());
-        let due = waiting.since.unwrap_or(now) + longest.saturating_sub(waiting.spent);
+        let due = waiting.since.unwrap_or(now) + self.longest.saturating_sub(waiting.spent);
         if waiting.since.is_some() && due <= now { Err(TooSlow) } else { Ok(Some(due)) }
+    }
+
+    /// How much of a rest that nobody wants is taken, and how long it is waited for.
+    ///
+    /// What it has kept us waiting for already is not given a second time: whoever drips his body is not given leave to go on
+    /// by a refusal that comes late.
+    fn rest(&self) -> (usize, Duration) {
+        if self.curt.load(Ordering::Relaxed) {
+            return CURT_REST;
+        }
+        let waiting = self.waiting();
+        let spent = waiting.spent + waiting.since.map_or(Duration::ZERO, |since| since.elapsed());
+        let left = self.longest.saturating_sub(spent).max(CURT_REST.1);
+        (REST.0, REST.1.min(left))
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn waits(&self) {
-        self.waiting().since = Some(Instant::now());
+    /// More of it is waited for; how long it was before.
+    fn waits(&self) -> Duration {
+        let mut waiting = self.waiting();
+        waiting.since = Some(Instant::now());
+        waiting.spent
     }
 
     /// When a piece of it was taken last.
@@ -137,8 +157,7 @@ impl Drop for Watched {
     fn drop(&mut self) {
         let unwanted = self.inner.take().filter(|body| self.discards && !body.is_end_stream());
         if let (Some(mut body), Ok(runtime)) = (unwanted, tokio::runtime::Handle::try_current()) {
-            let curt = self.progress.curt.load(Ordering::Relaxed);
-            let (mut left, longest) = if curt { CURT_REST } else { REST };
+            let (mut left, longest) = self.progress.rest();
             let rest = async move {
                 while let Some(Ok(frame)) = body.frame().await {
                     let taken = frame.data_ref().map_or(0, Bytes::len);
@@ -164,8 +183,8 @@ impl HttpBody for Watched {
             self.progress.moved(piece.map_or(0, Bytes::len), complete);
             self.awaited = None;
         } else if self.awaited.is_none() {
-            self.progress.waits();
-            self.awaited = Some(self.calls.await_body());
+            let spent = self.progress.waits();
+            self.awaited = Some(self.calls.await_body(spent));
         }
         polled
     }

@@ -107,13 +107,19 @@ impl Crowd {
             .present
             .values()
             .filter(|(_, leave)| !leave.is_cancelled())
+            // A slow upload that moves is spared here, as long as nobody is kept waiting for too long.
             .filter_map(|(calls, leave)| Some((calls.waiting_since()?, leave)))
             .filter(|(since, _)| *since + GRACE <= now)
             .collect();
         waiting.sort_unstable_by_key(|(since, _)| *since);
-        for (_, leave) in waiting.into_iter().take((self.most / CLEARED).max(1)) {
+        for (_, leave) in waiting.into_iter().take(self.cleared()) {
             leave.cancel();
         }
+    }
+
+    /// How many leave at once; where there are few places not so few that a burst waits longer for its turn than for its end.
+    fn cleared(&self) -> usize {
+        (self.most / CLEARED).max(4).min(self.most / 8).max(1)
     }
 
     /// While it is crowded, and for a while after, has those leave who keep us waiting for too long.
@@ -127,7 +133,7 @@ impl Crowd {
                 continue;
             }
             for (calls, leave) in members.present.values() {
-                if calls.waiting_since().is_some_and(|since| since + self.patience <= now) {
+                if calls.worth_nothing_since().is_some_and(|since| since + self.patience <= now) {
                     leave.cancel();
                 }
             }
@@ -181,6 +187,13 @@ mod tests {
         assert!(open_files().is_none_or(|files| files > 10));
     }
 
+    #[test]
+    fn of_few_places_some_are_cleared_at_once_and_not_half_of_them() {
+        for (most, cleared) in [(1, 1), (8, 1), (20, 2), (85, 4)] {
+            assert_eq!(crowd(most).cleared(), cleared, "{most}");
+        }
+    }
+
     #[tokio::test]
     async fn who_waits_longest_gives_way_and_who_is_served_does_not() {
         let crowd = crowd(2);
@@ -209,5 +222,24 @@ mod tests {
         let third = crowd.enter(served).await;
         assert!(alone.stay(std::future::pending::<()>()).await.is_none());
         assert!(!third.leave.is_cancelled());
+    }
+    #[tokio::test(start_paused = true)]
+    async fn single_bytes_of_a_body_are_no_reason_to_wait_in_a_crowd() {
+        let crowd = crowd(2);
+        let _keeper = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(Arc::clone(&crowd).keep_order()));
+        let calls = Calls::new(Gauge::noop());
+        let _call = calls.begin(Version::HTTP_11);
+        let dripping = crowd.enter(calls.clone()).await;
+        let upload = Calls::new(Gauge::noop());
+        let _other = upload.begin(Version::HTTP_11);
+        let moving = crowd.enter(upload.clone()).await;
+        let mut spent = Duration::ZERO;
+        for _ in 0..20 {
+            let awaited = (calls.await_body(spent), upload.await_body(Duration::ZERO));
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            spent += Duration::from_millis(100);
+            drop(awaited);
+        }
+        assert!(dripping.leave.is_cancelled() && !moving.leave.is_cancelled());
     }
 }

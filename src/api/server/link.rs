@@ -36,11 +36,24 @@ struct State {
     idle_since: Instant,
     /// Since when the other side takes nothing of our answer.
     stalled_since: Option<Instant>,
-    /// Calls that wait for more of their body, and since when the last of them does.
+    /// Calls that wait for more of their body, and since when the last of them does: for any more, and for something worth it.
     bodies: usize,
     body_since: Option<Instant>,
+    worth_since: Option<Instant>,
     /// Whoever reads without a deadline because a call is in flight; woken when it ends.
     reader: Option<Waker>,
+}
+
+impl State {
+    /// Since when it is the other side alone that keeps the connection, where its bodies do so since `bodies`.
+    fn waiting_since(&self, bodies: Option<Instant>) -> Option<Instant> {
+        match self.stalled_since {
+            Some(since) => Some(since),
+            None if self.in_flight == 0 => Some(self.head_since.unwrap_or(self.idle_since)),
+            None if self.bodies >= self.in_flight => bodies,
+            None => None,
+        }
+    }
 }
 
 /// The calls of one connection, counted.
@@ -69,6 +82,7 @@ impl Calls {
             stalled_since: None,
             bodies: 0,
             body_since: None,
+            worth_since: None,
             reader: None,
         };
         Self { state: Arc::new(Mutex::new(state)), gauge }
@@ -77,19 +91,24 @@ impl Calls {
     /// Since when it is the other side alone that keeps this connection; `None` while there is something to do for it.
     pub(super) fn waiting_since(&self) -> Option<Instant> {
         let state = self.state();
-        match state.stalled_since {
-            Some(since) => Some(since),
-            None if state.in_flight == 0 => Some(state.head_since.unwrap_or(state.idle_since)),
-            None if state.bodies >= state.in_flight => state.body_since,
-            None => None,
-        }
+        state.waiting_since(state.body_since)
     }
 
-    /// A call of this connection waits for more of its body, until the answer is dropped.
-    pub(in crate::api) fn await_body(&self) -> Awaited {
+    /// The same, but single bytes of a body count for nothing.
+    pub(super) fn worth_nothing_since(&self) -> Option<Instant> {
+        let state = self.state();
+        state.waiting_since(state.worth_since)
+    }
+
+    /// A call of this connection waits for more of its body, until the answer is dropped; before it was waited for as long as
+    /// `spent`, and what came was not worth it.
+    pub(in crate::api) fn await_body(&self, spent: Duration) -> Awaited {
+        let now = Instant::now();
         let mut state = self.state();
+        let worth_since = now.checked_sub(spent);
+        state.worth_since = if state.bodies == 0 { worth_since } else { state.worth_since.max(worth_since) };
         state.bodies += 1;
-        state.body_since = Some(Instant::now());
+        state.body_since = Some(now);
         drop(state);
         Awaited(self.clone())
     }
@@ -335,8 +354,12 @@ mod tests {
         assert!(first.is_some());
         let call = calls.begin(Version::HTTP_11);
         assert_eq!(calls.waiting_since(), None);
-        let awaited = calls.await_body();
+        let awaited = calls.await_body(Duration::ZERO);
         assert!(calls.waiting_since() >= first);
+        assert_eq!(calls.worth_nothing_since(), calls.waiting_since());
+        drop(awaited);
+        let awaited = calls.await_body(Duration::from_millis(3));
+        assert_eq!(calls.worth_nothing_since().map(|since| since + Duration::from_millis(3)), calls.waiting_since());
         drop(awaited);
         assert_eq!(calls.waiting_since(), None);
         drop(call);

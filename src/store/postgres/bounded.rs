@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::PostgresStore;
+use super::{FOR_EVER, PostgresStore};
 use crate::{
     error::Result,
     store::{
@@ -19,9 +19,8 @@ use crate::{
     },
 };
 
-const FOR_EVER: Duration = Duration::from_hours(24 * 365);
-
-/// A store whose calls end in time. What walks through whole tables takes as long as it takes, statement by statement.
+/// A store whose calls end in time. What walks through whole tables takes as long as it takes, statement by statement, each
+/// of which ends in time (`in_time`).
 pub(in crate::store) struct Bounded {
     store: PostgresStore,
     longest: Duration,

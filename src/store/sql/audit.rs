@@ -5,7 +5,7 @@ use sqlx::{QueryBuilder, Row as _};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::{Db, DbConnection, DbRow, DbStore, keys};
+use super::{Db, DbConnection, DbRow, DbStore, in_time, keys};
 use crate::{
     error::Result as PublicResult,
     store::{
@@ -196,15 +196,17 @@ impl DbStore {
 
     async fn look_through(&self) -> Result<AuditVerdict> {
         let broken = |record, reason| Ok(AuditVerdict::Broken { record, reason });
-        let mut tx = self.begin_snapshot().await?;
-        let row = sqlx::query("SELECT * FROM audit_head WHERE id = 1").fetch_optional(&mut *tx).await?;
+        let mut tx = in_time(self, self.begin_snapshot()).await?;
+        let row = sqlx::query("SELECT * FROM audit_head WHERE id = 1").fetch_optional(&mut *tx);
+        let row = in_time(self, row).await?;
         let (Some(head), Some(chain)) = (Head::of(row)?, &self.chain) else {
             return broken(0, "the head of the log is gone");
         };
         let (mut before, mut last, mut from) = (FIRST.to_vec(), 0, i64::MIN);
         loop {
             let query = sqlx::query("SELECT * FROM audit_log WHERE seq > $1 ORDER BY seq LIMIT $2");
-            let rows = query.bind(from).bind(i64::try_from(STRETCH).unwrap_or(i64::MAX)).fetch_all(&mut *tx).await?;
+            let rows = query.bind(from).bind(i64::try_from(STRETCH).unwrap_or(i64::MAX)).fetch_all(&mut *tx);
+            let rows = in_time(self, rows).await?;
             for row in &rows {
                 from = row.try_get("seq")?;
                 if from < last + 1 {

@@ -11,13 +11,17 @@ use super::{DbConnection, DbRow, DbStore, accounts::text, instances};
 use crate::{
     error::Result as PublicResult,
     store::{
-        Actor, By, GrantRecord, GrantState, Grants, Lease, NewGrant, RefreshFailure, action,
+        Actor, By, GrantRecord, GrantState, Grants, LONGEST_PAUSE, Lease, NewGrant, RefreshFailure, action,
         audit::Entry,
         error::{Error, Result},
         records::time,
         seal::{DataKey, Place, Sealer},
     },
 };
+
+/// [`LONGEST_PAUSE`] in milliseconds.
+#[expect(clippy::cast_possible_truncation, reason = "an hour")]
+const LONGEST_PAUSE_MS: i64 = LONGEST_PAUSE.as_millis() as i64;
 
 fn place(row: i64, column: &'static str) -> Place {
     Place { table: "instance_grant", row, column }
@@ -40,12 +44,12 @@ fn seal(key: &DataKey, key_id: i64, id: i64, grant: &NewGrant) -> Result<Sealed>
     })
 }
 
-/// The grant in this row, at `now` by this node's clock.
+/// The grant in this row, at `now` by this node's clock and `agreed` by the one of leases, unless the database has its own.
 ///
 /// What nodes agree about (leases, pauses) is stored in the time of the database and shown in this node's time.
-fn record(sealer: &Sealer, row: &DbRow, now: i64) -> Result<GrantRecord> {
+fn record(sealer: &Sealer, row: &DbRow, now: i64, agreed: i64) -> Result<GrantRecord> {
     let id = row.try_get("instance_id")?;
-    let ahead = row.try_get::<Option<i64>, _>("db_now")?.map_or(0, |db_now| now - db_now);
+    let ahead = now.saturating_sub(row.try_get::<Option<i64>, _>("db_now")?.unwrap_or(agreed));
     let (key, _) = instances::data_key(sealer, row, id)?;
     let key_id = row.try_get("grant_key_id")?;
     let open = |column, sealed: Option<Vec<u8>>| {
@@ -69,7 +73,9 @@ fn record(sealer: &Sealer, row: &DbRow, now: i64) -> Result<GrantRecord> {
         lease_until: agreed("lease_until")?,
         intent_at: agreed("intent_at")?,
         fail_count: u32::try_from(row.try_get::<i64, _>("fail_count")?).unwrap_or(u32::MAX),
-        next_attempt_at: agreed("next_attempt_at")?,
+        // Later than that it is only because the clock was set back while nothing ran.
+        next_attempt_at: agreed("next_attempt_at")?
+            .filter(|next| next.timestamp_millis() <= now.saturating_add(LONGEST_PAUSE_MS)),
         keep_alive_at: agreed("keep_alive_at")?,
         last_error: row.try_get("last_error")?,
         reauth_reason: row.try_get("reauth_reason")?,
@@ -88,7 +94,7 @@ pub(super) async fn replace(
     key_id: i64,
     id: i64,
     grant: &NewGrant,
-    now: i64,
+    (now, agreed): (i64, i64),
 ) -> Result<()> {
     let sealed = seal(key, key_id, id, grant)?;
     sqlx::query(concat!(
@@ -112,7 +118,7 @@ pub(super) async fn replace(
     .bind(grant.expires_at.map(|at| at.timestamp_millis()))
     .bind(now)
     .bind(grant.refresh.is_some())
-    .bind(now)
+    .bind(agreed)
     .bind(keep_alive(grant))
     .execute(&mut *tx)
     .await?;
@@ -123,7 +129,7 @@ impl DbStore {
     /// The time that all nodes agree about: the database's, where it has one.
     async fn agreed_now(&self, tx: &mut DbConnection) -> Result<i64> {
         let db_now: Option<i64> = sqlx::query_scalar(concat!("SELECT ", db_now!())).fetch_one(tx).await?;
-        Ok(db_now.unwrap_or_else(|| self.now()))
+        Ok(db_now.unwrap_or_else(|| self.agreed()))
     }
 
     async fn commit_grant(
@@ -163,7 +169,7 @@ impl DbStore {
         .bind(epoch)
         .bind(seen)
         .bind(grant.refresh.is_some())
-        .bind(now)
+        .bind(self.agreed())
         .bind(keep_alive(&grant))
         .execute(&mut *tx)
         .await?
@@ -251,7 +257,7 @@ impl Grants for DbStore {
         .fetch_optional(&self.reader())
         .await
         .map_err(Error::from)?;
-        Ok(row.map(|row| record(&self.sealer, &row, self.now())).transpose()?)
+        Ok(row.map(|row| record(&self.sealer, &row, self.now(), self.agreed())).transpose()?)
     }
 
     async fn begin_refresh(
@@ -271,8 +277,8 @@ impl Grants for DbStore {
         let epoch: Option<i64> = sqlx::query_scalar(
             "UPDATE instance_grant SET epoch = epoch + 1, state = 'refreshing', lease_owner = $1, lease_until = $2, \
              intent_at = $3 WHERE instance_id = $4 AND generation = $5 AND state <> 'reauth_required' \
-             AND (lease_until IS NULL OR lease_until < $6) AND (next_attempt_at IS NULL OR next_attempt_at <= $7) \
-             RETURNING epoch",
+             AND (lease_until IS NULL OR lease_until < $6) \
+             AND (next_attempt_at IS NULL OR next_attempt_at <= $7 OR next_attempt_at > $8) RETURNING epoch",
         )
         .bind(owner)
         .bind(until)
@@ -281,6 +287,7 @@ impl Grants for DbStore {
         .bind(seen_generation)
         .bind(now)
         .bind(now)
+        .bind(now.saturating_add(LONGEST_PAUSE_MS))
         .fetch_optional(&mut *tx)
         .await
         .map_err(Error::from)?;
@@ -342,7 +349,7 @@ impl Grants for DbStore {
         ));
         let mut tx = self.begin().await?;
         query
-            .bind(self.now())
+            .bind(self.agreed())
             .bind(i64::try_from(after.as_millis()).unwrap_or(i64::MAX / 2))
             .bind(instance_id)
             .bind(generation)

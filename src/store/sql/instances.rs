@@ -197,7 +197,7 @@ impl DbStore {
         .await?;
         put_tags(&mut tx, new.organization_id, id, &tags).await?;
         if let Some(grant) = &new.grant {
-            super::grants::replace(&mut tx, &key, DataKey::FIRST, id, grant, now).await?;
+            super::grants::replace(&mut tx, &key, DataKey::FIRST, id, grant, (now, self.agreed())).await?;
         }
         let record = record(&self.sealer, &row)?;
         let entry = Entry {
@@ -292,7 +292,7 @@ impl DbStore {
             put_tags(&mut tx, record.organization_id, id, tags).await?;
         }
         if let Some(grant) = &change.grant {
-            super::grants::replace(&mut tx, &key, key_id, id, grant, now).await?;
+            super::grants::replace(&mut tx, &key, key_id, id, grant, (now, self.agreed())).await?;
         }
         if let Some(secrets) = change.secrets {
             let sealed = key.seal(place(id, "secrets"), key_id, secrets_json(&secrets)?.as_bytes())?;

@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use super::{
     DbConnection, DbRow, DbStore,
     accounts::{self, ORGANIZATION, USER},
-    instances, keys,
+    in_time, instances, keys,
 };
 use crate::{
     error::{Error as PublicError, Kind, Result as PublicResult},
@@ -98,23 +98,18 @@ impl DbStore {
     async fn reseal_table(&self, table: Table) -> Result<u64> {
         let (mut after, mut done) = (0_i64, 0);
         loop {
-            let mut tx = self.begin().await?;
-            let key_id = keys::sealing(&mut tx).await?;
+            let mut tx = in_time(self, self.begin()).await?;
+            let key_id = in_time(self, keys::sealing(&mut tx)).await?;
             let query = sqlx::query(table.stale()).bind(after).bind(&key_id).bind(BATCH);
-            let rows = query.fetch_all(&mut *tx).await?;
+            let rows = in_time(self, query.fetch_all(&mut *tx)).await?;
             for row in &rows {
                 after = row.try_get("id")?;
                 let (sealed, digest) = table.sealed(&self.sealer, row, after, &key_id)?;
-                sqlx::query(table.fresh())
-                    .bind(sealed)
-                    .bind(digest.as_slice())
-                    .bind(&key_id)
-                    .bind(after)
-                    .execute(&mut *tx)
-                    .await?;
+                let query = sqlx::query(table.fresh()).bind(sealed).bind(digest.as_slice()).bind(&key_id).bind(after);
+                in_time(self, query.execute(&mut *tx)).await?;
                 done += 1;
             }
-            tx.commit().await?;
+            in_time(self, tx.commit()).await?;
             if rows.is_empty() {
                 return Ok(done);
             }
@@ -122,18 +117,18 @@ impl DbStore {
     }
 
     async fn reseal_log(&self) -> Result<u64> {
-        let mut tx = self.begin().await?;
-        let key_id = keys::sealing(&mut tx).await?;
+        let mut tx = in_time(self, self.begin()).await?;
+        let key_id = in_time(self, keys::sealing(&mut tx)).await?;
         let query = concat!("SELECT key_id, key_sealed FROM audit_head WHERE id = 1 AND key_id <> $1", for_update!());
-        let Some(row) = sqlx::query(query).bind(&key_id).fetch_optional(&mut *tx).await? else { return Ok(0) };
+        let query = sqlx::query(query).bind(&key_id);
+        let Some(row) = in_time(self, query.fetch_optional(&mut *tx)).await? else { return Ok(0) };
         let old: String = row.try_get("key_id")?;
         let plain = self.sealer.open(audit::KEY, &old, row.try_get("key_sealed")?)?;
-        sqlx::query("UPDATE audit_head SET key_sealed = $1, key_id = $2 WHERE id = 1")
+        let query = sqlx::query("UPDATE audit_head SET key_sealed = $1, key_id = $2 WHERE id = 1")
             .bind(self.sealer.seal(audit::KEY, &key_id, &plain)?)
-            .bind(&key_id)
-            .execute(&mut *tx)
-            .await?;
-        tx.commit().await?;
+            .bind(&key_id);
+        in_time(self, query.execute(&mut *tx)).await?;
+        in_time(self, tx.commit()).await?;
         Ok(1)
     }
 
@@ -161,11 +156,11 @@ impl DbStore {
     }
 
     async fn retire(&self, key_id: &str) -> PublicResult<()> {
-        let mut tx = self.begin().await?;
+        let mut tx = in_time(self, self.begin()).await?;
         let query = concat!("SELECT seals FROM master_key WHERE key_id = $1 AND removed_at IS NULL", for_update!());
-        let seals: Option<bool> =
-            sqlx::query_scalar(query).bind(key_id).fetch_optional(&mut *tx).await.map_err(Error::from)?;
-        let rows = rows_under(&mut tx, key_id).await?;
+        let query = sqlx::query_scalar(query).bind(key_id);
+        let seals: Option<bool> = in_time(self, query.fetch_optional(&mut *tx)).await?;
+        let rows = in_time(self, rows_under(&mut tx, key_id)).await?;
         let in_use = |text: String| Err(PublicError::new(Kind::Conflict, text));
         match seals {
             None => return Err(PublicError::not_found(format!("There is no key {key_id} to remove"))),
@@ -177,16 +172,18 @@ impl DbStore {
             }
             Some(false) => {}
         }
-        let query = sqlx::query("UPDATE master_key SET removed_at = $1 WHERE key_id = $2");
-        query.bind(self.now()).bind(key_id).execute(&mut *tx).await.map_err(Error::from)?;
-        self.note_key(&mut tx, action::KEY_REMOVED, key_id).await?;
-        tx.commit().await.map_err(Error::from)?;
+        let query =
+            sqlx::query("UPDATE master_key SET removed_at = $1 WHERE key_id = $2").bind(self.now()).bind(key_id);
+        in_time(self, query.execute(&mut *tx)).await?;
+        in_time(self, self.note_key(&mut tx, action::KEY_REMOVED, key_id)).await?;
+        in_time(self, tx.commit()).await?;
         Ok(())
     }
 
     async fn known_master_keys(&self) -> Result<Vec<MasterKey>> {
-        let mut tx = self.begin_snapshot().await?;
-        let rows = sqlx::query("SELECT * FROM master_key ORDER BY created_at, key_id").fetch_all(&mut *tx).await?;
+        let mut tx = in_time(self, self.begin_snapshot()).await?;
+        let query = sqlx::query("SELECT * FROM master_key ORDER BY created_at, key_id");
+        let rows = in_time(self, query.fetch_all(&mut *tx)).await?;
         let mut known = Vec::with_capacity(rows.len());
         for row in rows {
             let id: String = row.try_get("key_id")?;
@@ -194,7 +191,7 @@ impl DbStore {
                 created_at: time(row.try_get("created_at")?)?,
                 seals: row.try_get("seals")?,
                 removed_at: row.try_get::<Option<i64>, _>("removed_at")?.map(time).transpose()?,
-                rows: rows_under(&mut tx, &id).await?.unsigned_abs(),
+                rows: in_time(self, rows_under(&mut tx, &id)).await?.unsigned_abs(),
                 id,
             });
         }

@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     error::{Error, Kind, Result},
-    store::error::disk_fault,
+    store::{error::disk_fault, key::refuse},
 };
 
 /// For how long a successful write shows that writing is possible.
@@ -29,6 +29,9 @@ const AGAIN: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(3);
 /// How much room there must be again: with less the next few writes would fail as the last one did.
 const ROOM: usize = 256 * 1024;
+
+/// A file for trying.
+const TRIAL: &str = ".hubgate-trial";
 
 /// What is known of the disk.
 pub(super) struct Disk {
@@ -51,7 +54,7 @@ struct State {
 
 impl Disk {
     pub(super) fn new(dir: &Path) -> Self {
-        Self { trial: dir.join(".hubgate-trial"), state: Mutex::default(), trying: tokio::sync::Mutex::default() }
+        Self { trial: dir.join(TRIAL), state: Mutex::default(), trying: tokio::sync::Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -134,6 +137,21 @@ impl Disk {
 
 fn refusal(text: &'static str) -> Error {
     Error::new(Kind::Unavailable, text).with_retry_after(AGAIN)
+}
+
+/// Why the store in `dir` cannot be opened: its disk, if that takes nothing, or else what was found.
+pub(super) fn explain(dir: &Path, found: Error) -> Error {
+    // Where nothing was made yet, what is above it tells.
+    let here = Path::new(".");
+    let mut above = dir.ancestors().map(|above| if above == Path::new("") { here } else { above });
+    let Some(there) = above.find(|above| above.is_dir()) else { return found };
+    let Err(error) = try_room(&there.join(TRIAL)) else { return found };
+    if !matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+        return found;
+    }
+    let text =
+        format!("The disk of the data directory {} is full ({error}): make room, and start again", dir.display());
+    refuse(text).with_source(found)
 }
 
 /// Takes some room on the disk and gives it back.
