@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Router, body, extract::Request, routing::post};
+use axum::{Router, body, extract::Request};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     time::Instant,
@@ -29,10 +29,14 @@ async fn front(max_in_flight: usize) -> (tempfile::TempDir, Arc<Front>) {
     config.store.data_dir = dir.path().join("data");
     config.catalog.path = dir.path().join("mappings");
     let app = App::build(config, Arc::new(SystemClock)).await.unwrap();
-    let routes = Router::new()
-        .route("/swallow", post(async |request: Request| swallow(3600, request).await))
-        .route("/late", post(async |request: Request| swallow(11, request).await))
-        .route("/refuse", post(async || "no"));
+    let routes = Router::new().fallback(async |request: Request| {
+        let seconds = match request.uri().path() {
+            "/swallow" => 3600,
+            "/late" => 11,
+            _ => return "refused".to_owned(),
+        };
+        swallow(seconds, request).await
+    });
     tokio::time::pause();
     (dir, Arc::new(Front::new(app, routes, false)))
 }
