@@ -87,10 +87,10 @@ impl Front {
             let method = request.method().clone();
             let origin = request.headers().get(header::ORIGIN).cloned();
             let (parts, incoming) = request.into_parts();
-            let progress = Arc::new(Progress::new(&incoming, self.app.config.server.body_timeout()));
+            let progress = Arc::new(Progress::new(&incoming, self.app.config.server.body_timeout(), calls));
             let discards = !parts.headers.contains_key(header::EXPECT);
             let request =
-                Request::from_parts(parts, Body::new(Watched::new(incoming, Arc::clone(&progress), calls, discards)));
+                Request::from_parts(parts, Body::new(Watched::new(incoming, Arc::clone(&progress), discards)));
             let ledger = self.app.rates.any().then(Ledger::default);
             let slot = Arc::clone(&self.slots).try_acquire_owned().ok();
             let admitted = if slot.is_some() || is_probe(request.uri()) {

@@ -7,7 +7,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, Wake, Waker},
     time::Duration,
 };
 
@@ -27,6 +27,7 @@ pub(super) struct Progress {
     last_ms: AtomicU64,
     complete: AtomicBool,
     waiting: Mutex<Waiting>,
+    calls: Calls,
     /// Little is taken of a rest that nobody wants: too many send one, or this one does not come.
     curt: AtomicBool,
 }
@@ -34,25 +35,39 @@ pub(super) struct Progress {
 /// The wait for the next piece worth it.
 #[derive(Debug, Default)]
 struct Waiting {
-    /// Since when more is waited for just now.
-    since: Option<Instant>,
+    /// Since when more is waited for just now; not while it is there and nobody takes it.
+    since: Option<(Instant, Awaited)>,
     /// How long it was waited before.
     spent: Duration,
     /// What came meanwhile.
     bytes: usize,
 }
 
+impl Waiting {
+    /// What the wait just now has lasted.
+    fn lasted(&self) -> Duration {
+        self.since.as_ref().map_or(Duration::ZERO, |(since, _)| since.elapsed())
+    }
+
+    /// The wait just now is over.
+    fn end(&mut self) {
+        self.spent += self.lasted();
+        self.since = None;
+    }
+}
+
 /// What must come in the time that is given for it: a body by single bytes would keep its call for ever.
 const WORTH: usize = 8 << 10;
 
 impl Progress {
-    pub(super) fn new(body: &Incoming, longest: Duration) -> Self {
+    pub(super) fn new(body: &Incoming, longest: Duration, calls: Calls) -> Self {
         Self {
             started: Instant::now(),
             longest,
             last_ms: AtomicU64::new(0),
             complete: AtomicBool::new(body.is_end_stream()),
             waiting: Mutex::default(),
+            calls,
             curt: AtomicBool::new(false),
         }
     }
@@ -64,13 +79,14 @@ impl Progress {
 
     /// Whether the body kept us waiting for too long, or else the earliest moment at which it can have.
     ///
-    /// Time in which nobody asked for more of it does not count.
+    /// Time in which nobody asked for more of it does not count, nor time in which it was there and nobody took it.
     pub(super) fn patience(&self) -> Result<Option<Instant>, TooSlow> {
         if self.is_complete() {
             return Ok(None);
         }
         let (waiting, now) = (self.waiting(), Instant::now());
-        let due = waiting.since.unwrap_or(now) + self.longest.saturating_sub(waiting.spent);
+        let since = waiting.since.as_ref().map_or(now, |(since, _)| *since);
+        let due = since + self.longest.saturating_sub(waiting.spent);
         if waiting.since.is_some() && due <= now { Err(TooSlow) } else { Ok(Some(due)) }
     }
 
@@ -83,8 +99,7 @@ impl Progress {
             return CURT_REST;
         }
         let waiting = self.waiting();
-        let spent = waiting.spent + waiting.since.map_or(Duration::ZERO, |since| since.elapsed());
-        let left = self.longest.saturating_sub(spent).max(CURT_REST.1);
+        let left = self.longest.saturating_sub(waiting.spent + waiting.lasted()).max(CURT_REST.1);
         (REST.0, REST.1.min(left))
     }
 
@@ -92,11 +107,17 @@ impl Progress {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// More of it is waited for; how long it was before.
-    fn waits(&self) -> Duration {
+    /// More of it is waited for.
+    fn waits(&self) {
         let mut waiting = self.waiting();
-        waiting.since = Some(Instant::now());
-        waiting.spent
+        if waiting.since.is_none() {
+            waiting.since = Some((Instant::now(), self.calls.await_body(waiting.spent)));
+        }
+    }
+
+    /// What is waited for is there, or it is waited for no more.
+    fn came(&self) {
+        self.waiting().end();
     }
 
     /// When a piece of it was taken last.
@@ -111,8 +132,7 @@ impl Progress {
 
     fn moved(&self, bytes: usize, complete: bool) {
         let mut waiting = self.waiting();
-        let waited = waiting.since.take().map_or(Duration::ZERO, |since| since.elapsed());
-        waiting.spent += waited;
+        waiting.end();
         waiting.bytes += bytes;
         if waiting.bytes >= WORTH {
             *waiting = Waiting::default();
@@ -135,10 +155,20 @@ pub(super) struct TooSlow;
 pub(super) struct Watched {
     inner: Option<Incoming>,
     progress: Arc<Progress>,
-    calls: Calls,
-    /// While more of it is waited for.
-    awaited: Option<Awaited>,
     discards: bool,
+}
+
+/// Wakes the task that waits for more of a body, and ends the wait: the task may have other things to do first.
+struct Arrival {
+    progress: Arc<Progress>,
+    task: Waker,
+}
+
+impl Wake for Arrival {
+    fn wake(self: Arc<Self>) {
+        self.progress.came();
+        self.task.wake_by_ref();
+    }
 }
 
 /// The most of an unwanted body that is taken, and the longest it is waited for.
@@ -148,8 +178,8 @@ const CURT_REST: (usize, Duration) = (256 << 10, Duration::from_secs(1));
 
 impl Watched {
     /// Without `discards` the rest is left where it is: its sender waits for leave to send it.
-    pub(super) fn new(inner: Incoming, progress: Arc<Progress>, calls: Calls, discards: bool) -> Self {
-        Self { inner: Some(inner), progress, calls, awaited: None, discards }
+    pub(super) fn new(inner: Incoming, progress: Arc<Progress>, discards: bool) -> Self {
+        Self { inner: Some(inner), progress, discards }
     }
 }
 
@@ -167,6 +197,7 @@ impl Drop for Watched {
             };
             runtime.spawn(tokio::time::timeout(longest, rest));
         }
+        self.progress.came();
     }
 }
 
@@ -175,16 +206,17 @@ impl HttpBody for Watched {
     type Error = hyper::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
-        let polled = Pin::new(&mut *inner).poll_frame(cx);
+        let Self { inner, progress, .. } = &mut *self;
+        let Some(inner) = inner else { return Poll::Ready(None) };
+        // Before it is asked for: it may come at once, and then the wait is over.
+        progress.waits();
+        let arrival = Arrival { progress: Arc::clone(progress), task: cx.waker().clone() };
+        let arrival = Waker::from(Arc::new(arrival));
+        let polled = Pin::new(&mut *inner).poll_frame(&mut Context::from_waker(&arrival));
         if let Poll::Ready(frame) = &polled {
             let complete = frame.is_none() || inner.is_end_stream();
             let piece = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
-            self.progress.moved(piece.map_or(0, Bytes::len), complete);
-            self.awaited = None;
-        } else if self.awaited.is_none() {
-            let spent = self.progress.waits();
-            self.awaited = Some(self.calls.await_body(spent));
+            progress.moved(piece.map_or(0, Bytes::len), complete);
         }
         polled
     }

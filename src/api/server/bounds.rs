@@ -1,8 +1,9 @@
 //! How long the other side can keep a connection with the settings as they come, by a clock that is wound forward.
 
-use std::sync::Arc;
+use std::{sync::Arc, task::Poll};
 
 use axum::{Router, body, extract::Request};
+use futures_util::StreamExt as _;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     time::Instant,
@@ -21,6 +22,23 @@ async fn swallow(seconds: u64, request: Request) -> String {
     format!("{}", taken.map_or(0, |bytes| bytes.map_or(0, |bytes| bytes.len())))
 }
 
+/// Asks for the body, is busy with something else for so many seconds, and takes it then.
+async fn dither(seconds: u64, request: Request) -> String {
+    let mut body = request.into_body().into_data_stream();
+    let first = futures_util::poll!(body.next());
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    let (mut length, mut next) = (0, first);
+    loop {
+        let piece = match next {
+            Poll::Ready(piece) => piece,
+            Poll::Pending => body.next().await,
+        };
+        let Some(Ok(piece)) = piece else { return length.to_string() };
+        length += piece.len();
+        next = Poll::Pending;
+    }
+}
+
 /// The gateway's outermost layer before a few routes; the clock stands still from then on, and jumps when there is nothing to do.
 async fn front(max_in_flight: usize) -> (tempfile::TempDir, Arc<Front>) {
     let dir = tempfile::tempdir().unwrap();
@@ -33,6 +51,7 @@ async fn front(max_in_flight: usize) -> (tempfile::TempDir, Arc<Front>) {
         let seconds = match request.uri().path() {
             "/swallow" => 3600,
             "/late" => 11,
+            "/busy" => return dither(40, request).await,
             _ => return "refused".to_owned(),
         };
         swallow(seconds, request).await
@@ -112,6 +131,24 @@ async fn an_upload_that_goes_on_is_taken_however_long_it_is() {
     let mut answer = [0; 15];
     far.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200 OK");
+}
+
+#[tokio::test]
+async fn an_upload_that_is_there_does_not_pay_for_what_keeps_us_from_taking_it() {
+    let (_dir, front) = front(4).await;
+    let mut far = connect(&front);
+    far.write_all(head("/busy", 5).as_bytes()).await.unwrap();
+    // It is asked for before it comes.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    far.write_all(b"whole").await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n5") {
+        assert!(far.read_buf(&mut answer).await.unwrap() > 0, "{}", String::from_utf8_lossy(&answer));
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 200 "));
+    // The same, but it does not come.
+    let (lasted, told) = misbehave(connect(&front), &head("/busy", 5), false).await;
+    assert!(told.starts_with("HTTP/1.1 408 ") && lasted < PROMISED, "{lasted:?}: {told}");
 }
 
 #[tokio::test]
