@@ -32,9 +32,6 @@ impl PageQuery {
     pub(super) fn cut<T>(&self, rows: Vec<T>) -> Result<(HeaderMap, Vec<T>)> {
         let mut headers = HeaderMap::new();
         let mut size = number("pageSize", self.page_size.as_deref())?.unwrap_or(DEFAULT_SIZE);
-        if size == 0 {
-            return Err(Error::bad_request("pageSize must be at least 1").with_detail("pageSize", "must be at least 1"));
-        }
         if size > LARGEST_SIZE {
             size = LARGEST_SIZE;
             headers.insert(WARNING, HeaderValue::from_static("pageSize was lowered to 5000"));
@@ -44,7 +41,8 @@ impl PageQuery {
                 Error::bad_request("nextPage is no token of ours")
                     .with_detail("nextPage", "send the header's value back")
             })?,
-            None => number("page", self.page.as_deref())?.unwrap_or(1).saturating_sub(1).saturating_mul(size),
+            // Counted from 1.
+            None => number("page", self.page.as_deref())?.map_or(0, |page| page.saturating_sub(1).saturating_mul(size)),
         };
         let total = rows.len();
         let page: Vec<T> = rows.into_iter().skip(start).take(size).collect();
@@ -68,7 +66,10 @@ fn open(token: &str) -> Option<usize> {
 fn number(name: &str, text: Option<&str>) -> Result<Option<usize>> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
     let wrong = |_| Error::bad_request(format!("{name} is no number")).with_detail(name, "must be a whole number");
-    text.parse().map(Some).map_err(wrong)
+    match text.parse().map_err(wrong)? {
+        0 => Err(Error::bad_request(format!("{name} must be at least 1")).with_detail(name, "must be at least 1")),
+        number => Ok(Some(number)),
+    }
 }
 
 #[cfg(test)]
@@ -97,6 +98,10 @@ mod tests {
         for (size, next) in [("0", ""), ("x", ""), ("-1", ""), ("2", "zzz")] {
             let query = PageQuery { page_size: Some(size.into()), next_page: Some(next.into()), page: None };
             assert!(query.cut(vec![1]).is_err(), "{size} {next}");
+        }
+        for page in ["0", "-1", "first"] {
+            let query = PageQuery { page: Some(page.to_owned()), ..PageQuery::default() };
+            assert!(query.cut(vec![1]).is_err(), "{page}");
         }
         let query = PageQuery { page_size: Some("99999".to_owned()), ..PageQuery::default() };
         assert!(query.cut(vec![1]).unwrap().0.contains_key(WARNING));

@@ -9,6 +9,7 @@ it should be.
 """
 
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -16,8 +17,8 @@ import sys
 import urllib.request
 
 SEED = "20261122"
-# For each document.
-SECONDS = "20"
+# For each document; more find more.
+SECONDS = os.environ.get("OPENAPI_SECONDS", "20")
 # What a schema cannot say decides whether a well-formed call is taken: whose token a page's is, what the provider lacks.
 NEVER = ["positive_data_acceptance"]
 # In a hub a null is taken for a member that is absent, which no document says of each member again.
@@ -38,6 +39,10 @@ def read(base, name):
         for operation in item.values():
             # What it answers is told by no schema: the calls that would be made, in place of everything else.
             operation["parameters"] = [one for one in operation.get("parameters", []) if one["name"] != "explain"]
+            # Without a value a parameter is taken for one that is absent.
+            for one in operation["parameters"]:
+                if one["in"] == "query" and one["schema"].get("type") in ("integer", "boolean"):
+                    one["schema"] = {"anyOf": [one["schema"], {"const": ""}]}
     return document
 
 
