@@ -114,7 +114,7 @@ impl Gateway {
         let wishes = wishes(&call.head.headers);
         if let Some(hit) = self.cache.hit(&key, wishes.max_age) {
             self.remember(&call.head, resolved, &key);
-            return self.from_cache(&hit, &call.head.headers);
+            return self.answered_by(&hit, &call.head.headers);
         }
         let asked: HeaderMap = call
             .head
@@ -134,11 +134,11 @@ impl Gateway {
         let (this, resolved) = (self.clone(), resolved.clone());
         let compute = move || async move { kept(Box::pin(this.carry_out(call, &resolved, operation)).await?) };
         let found = self.cache.get_or_compute(key, policy, compute).await?;
-        self.from_cache(&found, &asked)
+        self.answered_by(&found, &asked)
     }
 
     /// The answer that an entry is to a request with these headers.
-    pub(super) fn from_cache(&self, found: &Found, asked: &HeaderMap) -> Result<Answer> {
+    pub(super) fn answered_by(&self, found: &Found, asked: &HeaderMap) -> Result<Answer> {
         self.recall.count(found.outcome);
         let now = self.clock.now();
         let mut headers = found.entry.ready_headers();

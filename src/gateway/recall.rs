@@ -108,7 +108,7 @@ impl Gateway {
             (holds && meaning.is_of(instance.id, asked, headers)).then(|| meaning.key.clone())
         })?;
         let found = self.cache.hit(&key, wishes(headers).max_age)?;
-        let mut answer = self.from_cache(&found, headers);
+        let mut answer = self.answered_by(&found, headers);
         if let Ok(answer) = &mut answer {
             self.finish(answer, instance.id);
         }
