@@ -98,8 +98,7 @@ impl Gateway {
     /// # Errors
     /// When the entry cannot be an answer, which is a fault of ours.
     pub fn recalled(&self, instance: &InstanceRecord, uri: &Uri, headers: &HeaderMap) -> Option<Result<Answer>> {
-        // Where nodes agree about generations, one has to be asked.
-        if instance.disabled || !caches(instance) || self.store.generations().is_some() {
+        if instance.disabled || !caches(instance) || !self.recalls() {
             return None;
         }
         let asked = uri.path_and_query()?.as_str();
@@ -117,9 +116,22 @@ impl Gateway {
 
     /// Remembers what a read meant that was answered from the cache.
     pub(super) fn remember(&self, head: &Head, resolved: &Resolved, key: &CacheKey) {
-        if let Some(meaning) = Meaning::of(head, resolved, &self.catalog.load(), key) {
+        if !self.recalls() {
+            return;
+        }
+        let catalog = self.catalog.load();
+        // The catalog may have been swapped since the read was looked up in it.
+        let current = catalog.element(&resolved.element.key).and_then(Result::ok);
+        if current.is_some_and(|element| Arc::ptr_eq(element, &resolved.element))
+            && let Some(meaning) = Meaning::of(head, resolved, &catalog, key)
+        {
             let asked = meaning.asked.clone();
             self.recall.meanings.put((meaning.instance, &*asked), meaning);
         }
+    }
+
+    /// Whether a key can be told by the text of a read: where nodes agree about generations, one has to be asked.
+    fn recalls(&self) -> bool {
+        self.store.generations().is_none()
     }
 }
