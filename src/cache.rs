@@ -35,6 +35,7 @@ mod control;
 mod entry;
 mod flight;
 mod generation;
+mod held;
 mod key;
 mod link;
 mod quota;
@@ -54,6 +55,7 @@ use moka::{Expiry, sync::Cache};
 pub use self::{
     control::{Directives, if_none_match},
     entry::{Answer, Entry, Found, Outcome, etag},
+    held::Held,
     key::CacheKey,
     link::{Link, Silence},
     shared::SharedAnswers,
@@ -162,7 +164,10 @@ impl ResponseCache {
                 u32::try_from(key.weight().saturating_add(entry.weight())).unwrap_or(u32::MAX)
             })
             .expire_after(Lifetime)
-            .eviction_listener(move |key, entry, _| listener.remove(key.instance(), entry.sequence))
+            .eviction_listener(move |key, entry, _| {
+                entry.leave();
+                listener.remove(key.instance(), entry.sequence);
+            })
             .build();
         Self(Arc::new(Inner {
             entries,
@@ -182,8 +187,11 @@ impl ResponseCache {
             return None;
         }
         let entry = self.0.entries.get(key)?;
-        let good = entry.is_fresh(self.0.clock.now(), max_age) && entry.generation == self.0.generations.current(key);
-        good.then_some(Found { entry, outcome: Outcome::Hit, stored: false })
+        self.is_good(key, &entry, max_age).then_some(Found { entry, outcome: Outcome::Hit, stored: false })
+    }
+
+    fn is_good(&self, key: &CacheKey, entry: &Entry, max_age: Option<Duration>) -> bool {
+        entry.is_fresh(self.0.clock.now(), max_age) && entry.generation == self.0.generations.current(key)
     }
 
     /// The entry of `key`, or else the answer of `compute`, which is kept as `policy` says.

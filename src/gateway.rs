@@ -24,7 +24,7 @@ pub mod slots;
 pub use call::{Answer, AnswerBody, Call, CallBody, Head, Resolved};
 pub use connect::{Connector, Keeper};
 pub use explain::wants_explanation;
-pub use recall::Recall;
+pub use recall::{Again, Recall, Said};
 
 /// Everything a hub call needs.
 #[derive(Clone)]

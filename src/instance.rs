@@ -8,4 +8,4 @@ pub mod configuration;
 pub mod directory;
 pub mod text;
 
-pub use directory::Directory;
+pub use directory::{Directory, Met};

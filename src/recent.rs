@@ -3,9 +3,10 @@
 use std::{
     cell::RefCell,
     fmt,
-    hash::{BuildHasher as _, Hash, RandomState},
+    hash::{BuildHasher as _, Hash},
 };
 
+use foldhash::quality::RandomState;
 use thread_local::ThreadLocal;
 
 /// A few values for each thread, each in the one place that the hash of its key names: of two that share a place the later
@@ -13,27 +14,32 @@ use thread_local::ThreadLocal;
 ///
 /// Keys are not kept: whoever reads a value has to see for himself whether it is the one he meant, and still holds.
 pub struct Recent<V: Send> {
-    tables: ThreadLocal<RefCell<Vec<Option<V>>>>,
+    tables: ThreadLocal<Table<V>>,
     places: usize,
     // Keyed, so that nobody can choose keys that share a place.
     hasher: RandomState,
 }
 
+/// Values, each with the hash of its key.
+type Table<V> = RefCell<Vec<Option<(u64, V)>>>;
+
 impl<V: Send> Recent<V> {
     /// Room for at most `places` values in each thread.
     pub fn new(places: usize) -> Self {
-        Self { tables: ThreadLocal::new(), places, hasher: RandomState::new() }
+        Self { tables: ThreadLocal::new(), places, hasher: RandomState::default() }
     }
 
-    fn place(&self, key: impl Hash) -> usize {
+    fn place(&self, key: impl Hash) -> (usize, u64) {
         let hash = self.hasher.hash_one(key);
-        usize::try_from(hash % (self.places.max(1) as u64)).unwrap_or_default()
+        (usize::try_from(hash % (self.places.max(1) as u64)).unwrap_or_default(), hash)
     }
 
-    /// What `read` makes of the value that this thread put under `key`, or under another key of the same place.
+    /// What `read` makes of the value that this thread put under `key`, or under another key of the same hash.
     pub fn read<R>(&self, key: impl Hash, read: impl FnOnce(&V) -> Option<R>) -> Option<R> {
         let table = self.tables.get()?.try_borrow().ok()?;
-        read(table.get(self.place(key))?.as_ref()?)
+        let (place, hash) = self.place(key);
+        let (known, value) = table.get(place)?.as_ref()?;
+        if *known == hash { read(value) } else { None }
     }
 
     /// Puts `value` under `key`, in place of what is there.
@@ -42,8 +48,9 @@ impl<V: Send> Recent<V> {
         if table.is_empty() {
             table.resize_with(self.places, || None);
         }
-        if let Some(place) = table.get_mut(self.place(key)) {
-            *place = Some(value);
+        let (place, hash) = self.place(key);
+        if let Some(place) = table.get_mut(place) {
+            *place = Some((hash, value));
         }
     }
 }

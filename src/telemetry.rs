@@ -4,6 +4,7 @@
 //! request stands in one span called `request` that holds its id. Metric labels come from closed sets; no instance id
 //! and no path ever is one.
 
+mod access;
 mod lines;
 mod timestamp;
 
@@ -20,7 +21,8 @@ use tracing_subscriber::{
     util::{SubscriberInitExt, TryInitError},
 };
 
-use self::{lines::Lines, timestamp::Timestamp};
+pub use self::access::Answered;
+use self::{access::Access, lines::Lines, timestamp::Timestamp};
 use crate::config::{Log, LogFormat};
 
 /// Names of metrics, as they stand in `/metrics`.
@@ -78,7 +80,19 @@ pub fn init_logs(settings: &Log, output: Output) -> Result<(), TryInitError> {
         }
         Output::Stderr => BoxMakeWriter::new(io::stderr),
     };
-    subscriber(settings, writer).try_init()
+    subscriber(settings, writer).try_init()?;
+    // Only now are lines ours to write.
+    if let (Output::Stdout, Some(lines)) = (output, standard_output()) {
+        ACCESS.get_or_init(|| Access::of(settings, lines));
+    }
+    Ok(())
+}
+
+static ACCESS: OnceLock<Option<Access>> = OnceLock::new();
+
+/// What writes the line of each call past the library; `None` where the library does it.
+fn access() -> Option<&'static Access> {
+    ACCESS.get()?.as_ref()
 }
 
 static STANDARD_OUTPUT: OnceLock<Option<Lines<io::Stdout>>> = OnceLock::new();
@@ -166,7 +180,13 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
+    pub(super) struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Lines {
+        pub(super) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
 
     impl io::Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -188,8 +208,7 @@ mod tests {
             tracing::info!(answer = 42, "it happened");
             tracing::debug!("too fine");
         });
-        let bytes = lines.0.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap()
+        lines.text()
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::{
 use chrono::TimeDelta;
 use futures_util::{FutureExt as _, future::join_all};
 use hubgate::{
-    cache::{Answer, CacheKey, Found, Outcome, Policy, ResponseCache, Settings},
+    cache::{Answer, CacheKey, Found, Held, Outcome, Policy, ResponseCache, Settings},
     clock::{Clock as _, ShiftedClock},
     error::{Error, Kind, Result},
 };
@@ -45,6 +45,46 @@ fn with(settings: &Settings) -> (ResponseCache, Arc<ShiftedClock>) {
 async fn read(cache: &ResponseCache, key: CacheKey, policy: Policy, body: &str) -> Found {
     let body = body.to_owned();
     cache.get_or_compute(key, policy, || async { Ok(answer(body)) }).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_is_held_is_given_as_long_as_it_would_be_found() {
+    let (cache, clock) = cache();
+    let hold = |found: &Found, max_age| Held::new(key(1, "a"), &found.entry, max_age);
+    let given = |held: &Held| cache.held(held).map(|found| (found.outcome, found.entry.body.to_vec()));
+    let hit = |body: &[u8]| Some((Outcome::Hit, body.to_vec()));
+    let first = read(&cache, key(1, "a"), policy(), "one").await;
+    let one = hold(&first, None);
+    assert_eq!(given(&one), hit(b"one"));
+
+    // Another takes its place: then the old one is not given any more, though somebody has it still.
+    let anew = Policy { max_age: Some(Duration::ZERO), ..policy() };
+    let second = read(&cache, key(1, "a"), anew, "two").await;
+    assert_eq!((given(&one), &first.entry.body[..]), (None, &b"one"[..]));
+    let (two, young) = (hold(&second, None), hold(&second, Some(Duration::from_secs(5))));
+    assert_eq!((given(&two), given(&young)), (hit(b"two"), hit(b"two")));
+    clock.shift(TimeDelta::seconds(6));
+    assert_eq!((given(&two), given(&young)), (hit(b"two"), None));
+    clock.shift(TimeDelta::seconds(60));
+    assert_eq!(given(&two), None, "its time is over");
+
+    let third = read(&cache, key(1, "a"), policy(), "three").await;
+    let three = hold(&third, None);
+    assert_eq!(given(&three), hit(b"three"));
+    cache.invalidate(1, "contacts");
+    assert_eq!(given(&three), None);
+    let fourth = read(&cache, key(1, "a"), policy(), "four").await;
+    let four = hold(&fourth, None);
+    assert_eq!(given(&four), hit(b"four"));
+    cache.forget(1);
+    assert_eq!(given(&four), None);
+
+    // Nobody has it any more.
+    let fifth = hold(&read(&cache, key(1, "a"), policy(), "five").await, None);
+    assert_eq!(given(&fifth), hit(b"five"));
+    cache.forget_all();
+    assert!(cache.is_empty());
+    assert_eq!(given(&fifth), None);
 }
 
 #[tokio::test]

@@ -126,6 +126,14 @@ impl Caller {
     }
 }
 
+/// The instance token, where it came without anything else.
+pub(super) fn only_token(headers: &HeaderMap) -> Option<&str> {
+    match Credentials::of(headers)? {
+        Credentials { user: None, organization: None, element } => element,
+        _ => None,
+    }
+}
+
 impl FromRequestParts<App> for Caller {
     type Rejection = Failure;
 

@@ -7,6 +7,7 @@ mod body;
 mod counters;
 mod headers;
 mod rates;
+mod repeat;
 
 use std::{any::Any, cell::RefCell, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -22,10 +23,11 @@ use tokio::{sync::Semaphore, time::Instant};
 use tower::ServiceExt;
 use tracing::Instrument;
 
-pub(super) use self::{body::Guard, rates::Ledger};
+pub(super) use self::{body::Guard, rates::Ledger, repeat::Wanted};
 use self::{
     body::{Guarded, Progress, TooSlow, Watched},
     counters::Counters,
+    repeat::Repeats,
 };
 use super::{
     Route,
@@ -37,7 +39,7 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Kind},
-    telemetry::metric,
+    telemetry::{Answered, metric},
 };
 
 /// How much longer than its deadline a request may take before it is cut off from outside.
@@ -52,13 +54,15 @@ pub struct Front {
     serves_hubs: bool,
     slots: Arc<Semaphore>,
     counters: Arc<Counters>,
+    repeats: Arc<Repeats>,
 }
 
 impl Front {
     /// Puts itself before `router`. Without `access_log`, answers are logged at `debug` only.
     pub fn new(app: App, router: Router, access_log: bool) -> Self {
         let slots = Arc::new(Semaphore::new(app.config.server.max_in_flight.min(Semaphore::MAX_PERMITS)));
-        Self { app, router, access_log, serves_hubs: false, slots, counters: Arc::default() }
+        let (counters, repeats) = Default::default();
+        Self { app, router, access_log, serves_hubs: false, slots, counters, repeats }
     }
 
     /// What it serves.
@@ -86,11 +90,15 @@ impl Front {
             let started = Instant::now();
             let method = request.method().clone();
             let origin = request.headers().get(header::ORIGIN).cloned();
+            let wanted = self.wants(&request, &calls);
             let (parts, incoming) = request.into_parts();
-            let progress = Arc::new(Progress::new(&incoming, self.app.config.server.body_timeout(), calls));
+            let progress = Arc::new(Progress::new(&incoming, self.app.config.server.body_timeout(), calls.clone()));
             let discards = !parts.headers.contains_key(header::EXPECT);
-            let request =
+            let mut request =
                 Request::from_parts(parts, Body::new(Watched::new(incoming, Arc::clone(&progress), discards)));
+            if wanted.is_some() {
+                request.extensions_mut().insert(Wanted);
+            }
             let ledger = self.app.rates.any().then(Ledger::default);
             let slot = Arc::clone(&self.slots).try_acquire_owned().ok();
             let admitted = if slot.is_some() || is_probe(request.uri()) {
@@ -108,6 +116,9 @@ impl Front {
             }
             self.finish(&mut response, &method, &id, started);
             headers::add_contract(response.headers_mut(), &id, origin.as_ref(), &self.app.config.server);
+            if let Some(met) = wanted {
+                self.remember(&calls, met, &mut response);
+            }
             response.map(|body| Body::new(Guarded::new(body, Box::new((guard, slot)))))
         }
         .instrument(span)
@@ -188,12 +199,7 @@ impl Front {
         let (status, method) = (response.status().as_u16(), counters::method_word(method));
         let elapsed = started.elapsed();
         self.counters.count(route, method, status, elapsed);
-        let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        if self.access_log {
-            tracing::info!(method, route, status, duration_ms, "answered");
-        } else {
-            tracing::debug!(method, route, status, duration_ms, "answered");
-        }
+        Answered { request_id: id, method, route, status, elapsed }.log(self.access_log);
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::time::{Duration, Instant};
 
 mod form;
 
-use super::{BASE, auth::Caller, error::Failure, extract::Deadline};
+use super::{BASE, auth::Caller, error::Failure, extract::Deadline, front::Wanted};
 use crate::{
     app::App,
     catalog::hub::RequestKind,
@@ -105,9 +105,14 @@ async fn call_hub(
     mut request: Request,
 ) -> Result<Response, Failure> {
     if let (Some(instance), &Method::GET) = (&caller.instance, request.method())
-        && let Some(answer) = app.gateway.recalled(instance, &uri, request.headers())
+        && let Some(recalled) = app.gateway.recalled(instance, &uri, request.headers())
     {
-        return Ok(respond(answer?));
+        let (answer, again) = recalled?;
+        let mut response = respond(answer);
+        if request.extensions().get::<Wanted>().is_some() {
+            response.extensions_mut().insert(Arc::new(again));
+        }
+        return Ok(response);
     }
     let segments = segments(uri.path())?;
     let (hub, path) = match segments.split_first() {

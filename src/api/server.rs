@@ -5,14 +5,19 @@
 
 #[cfg(test)]
 mod bounds;
+mod calls;
 mod crowd;
+mod heads;
 mod link;
 mod tls;
 mod workers;
 
 use std::{io, sync::Arc, time::Duration};
 
-use hyper::{body::Incoming, service::service_fn};
+use hyper::{
+    body::{Body as _, Incoming},
+    service::service_fn,
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::{
@@ -25,16 +30,18 @@ use tokio::{
     net::{TcpListener, TcpStream},
     runtime::Handle,
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 pub use self::tls::Tls;
+pub(super) use self::{
+    calls::{Awaited, Calls},
+    link::Repeats,
+    workers::Workers,
+};
 use self::{
     crowd::Crowd,
     link::{Limits, Link},
-};
-pub(super) use self::{
-    link::{Awaited, Calls},
-    workers::Workers,
 };
 use super::Front;
 use crate::{config::Server, telemetry::metric};
@@ -91,24 +98,23 @@ pub(super) async fn serve_by(
         runtime.spawn(async move {
             let _seat = seat;
             open.increment(1.0);
-            // Large, and moved into what may end it early.
-            let served = Box::pin(async {
+            let served = async {
                 match acceptor {
-                    None => attend(&builder, watcher, Link::new(stream, limits, calls.clone()), calls, front).await,
+                    None => attend(&builder, watcher, stream, limits, calls, front).await,
+                    // It takes more room, which those without TLS need not have.
                     Some(acceptor) => {
-                        let shaken = tokio::time::timeout(limits.header, acceptor.accept(stream));
-                        match stop.run_until_cancelled(shaken).await {
-                            Some(Ok(Ok(stream))) => {
-                                let link = Link::new(stream, limits, calls.clone());
-                                attend(&builder, watcher, link, calls, front).await;
+                        Box::pin(async {
+                            let shaken = Box::pin(shake_hands(&acceptor, stream, limits, &stop)).await;
+                            if let Some(stream) = shaken {
+                                attend(&builder, watcher, stream, limits, calls, front).await;
                             }
-                            Some(Ok(Err(error))) => tracing::debug!("a TLS handshake failed: {error}"),
-                            Some(Err(_)) => tracing::debug!("a TLS handshake took too long"),
-                            None => {}
-                        }
+                        })
+                        .await
                     }
                 }
-            });
+            };
+            // By reference: what takes a future keeps room for it twice.
+            let served = std::pin::pin!(served);
             if place.stay(served).await.is_none() {
                 tracing::debug!("a connection that kept us waiting gave way to others");
             }
@@ -119,6 +125,21 @@ pub(super) async fn serve_by(
     tokio::time::timeout(settings.drain(), graceful.shutdown()).await.is_ok()
 }
 
+/// The connection that the handshake leads to, if it comes to an end in time.
+async fn shake_hands(
+    acceptor: &TlsAcceptor,
+    stream: TcpStream,
+    limits: Limits,
+    stop: &CancellationToken,
+) -> Option<Box<TlsStream<TcpStream>>> {
+    match stop.run_until_cancelled(tokio::time::timeout(limits.header, acceptor.accept(stream))).await? {
+        Ok(Ok(stream)) => return Some(Box::new(stream)),
+        Ok(Err(error)) => tracing::debug!("a TLS handshake failed: {error}"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
+    }
+    None
+}
+
 /// `stream`, with `runtime` to be told when there is something to read.
 fn moved(stream: TcpStream, runtime: &Handle) -> io::Result<TcpStream> {
     let _there = runtime.enter();
@@ -126,12 +147,19 @@ fn moved(stream: TcpStream, runtime: &Handle) -> io::Result<TcpStream> {
 }
 
 /// Serves one connection to its end.
-async fn attend<S>(builder: &auto::Builder<Workers>, watcher: Watcher, link: Link<S>, calls: Calls, front: Arc<Front>)
-where
+async fn attend<S>(
+    builder: &auto::Builder<Workers>,
+    watcher: Watcher,
+    stream: S,
+    limits: Limits,
+    calls: Calls,
+    front: Arc<Front>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let link = Link::new(stream, limits, calls.clone()).repeating(Arc::<Front>::clone(&front));
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let guard = calls.begin(request.version());
+        let guard = calls.begin(request.version(), request.body().size_hint().exact());
         let (front, calls) = (Arc::clone(&front), calls.clone());
         // The connection keeps room for what is made here, also between calls.
         Box::pin(async move { Ok::<_, std::convert::Infallible>(front.answer(request, calls, Box::new(guard)).await) })

@@ -24,7 +24,7 @@ impl<T> Metered<T> {
 }
 
 /// The outcomes there are, as labels.
-const OUTCOMES: [&str; 6] = ["2xx", "4xx", "5xx", "timeout", "refused", "unreachable"];
+const OUTCOMES: [&str; 7] = ["2xx", "4xx", "5xx", "timeout", "refused", "unreachable", "down"];
 
 /// What is counted, looked up once: at the first call the recorder is there, when this is made it may not be yet.
 #[derive(Default)]

@@ -1,6 +1,14 @@
 //! Entries, and what came of asking for one.
 
-use std::{fmt, str::FromStr as _, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    str::FromStr as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -44,6 +52,8 @@ pub struct Entry {
     pub(super) sequence: u64,
     /// Whether another node computed it.
     pub(super) shared: bool,
+    /// Whether it was kept, and is no more.
+    gone: AtomicBool,
 }
 
 /// How an answer was come by.
@@ -119,7 +129,8 @@ impl Entry {
         // The other node's clock may be a little ahead of ours.
         let stored_at = earlier.map_or(stored_at, |earlier| earlier.min(stored_at));
         let Policy { ttl, stale_if_error, .. } = *policy;
-        Self { status, headers, body, etag, stored_at, ttl, stale_if_error, ready, generation, sequence, shared }
+        let gone = AtomicBool::new(false);
+        Self { status, headers, body, etag, stored_at, ttl, stale_if_error, ready, generation, sequence, shared, gone }
     }
 
     /// The headers to give back, the entity tag among them, with room for what an answer carries besides.
@@ -127,6 +138,15 @@ impl Entry {
         let mut headers = HeaderMap::with_capacity(READY);
         headers.extend(self.ready.iter().map(|(name, value)| (name.clone(), value.clone())));
         headers
+    }
+
+    /// It is not kept any more: another took its place, or there was no room.
+    pub(super) fn leave(&self) {
+        self.gone.store(true, Ordering::Release);
+    }
+
+    pub(super) fn has_left(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
     }
 
     /// How old it is; zero when the clock went back.

@@ -95,7 +95,7 @@ impl Drop for Announced {
 }
 
 impl Gateway {
-    /// Answers a read, from the cache where the instance allows it.
+    /// Answers a read of an instance whose answers are kept.
     pub(super) async fn read_through_cache(
         &self,
         call: Call,
@@ -105,7 +105,7 @@ impl Gateway {
         let instance = &call.head.instance;
         // What the gateway itself makes (links that end) is made anew each time.
         let lasting = operation.model.as_ref().is_none_or(|model| !model.fields.iter().any(|field| field.computed));
-        if !caches(instance) || !lasting {
+        if !lasting {
             return Box::pin(self.carry_out(call, resolved, operation)).await;
         }
         let Some(key) = self.agreed_key(&call.head, resolved, &operation).await? else {
@@ -140,19 +140,24 @@ impl Gateway {
     /// The answer that an entry is to a request with these headers.
     pub(super) fn answered_by(&self, found: &Found, asked: &HeaderMap) -> Result<Answer> {
         self.recall.count(found.outcome);
-        let now = self.clock.now();
         let mut headers = found.entry.ready_headers();
-        if let Ok(status) = HeaderValue::try_from(found.cache_status(now)) {
-            headers.insert(CACHE_STATUS, status);
-        }
-        if let Some(age) = found.age_s(now) {
-            headers.insert(header::AGE, HeaderValue::from(age));
+        for (name, value) in self.cache_headers(found) {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.insert(name, value);
+            }
         }
         if texts(asked, &header::IF_NONE_MATCH).any(|known| cache::if_none_match(known, &found.entry.etag)) {
             return Ok(Answer { status: StatusCode::NOT_MODIFIED, headers, body: AnswerBody::Empty });
         }
         let status = StatusCode::from_u16(found.entry.status).map_err(Error::internal)?;
         Ok(Answer { status, headers, body: AnswerBody::Json(found.entry.body.clone()) })
+    }
+
+    /// What an answer says of its way through the cache.
+    pub(super) fn cache_headers(&self, found: &Found) -> impl Iterator<Item = (HeaderName, String)> + use<> {
+        let now = self.clock.now();
+        let age = found.age_s(now).map(|age| (header::AGE, itoa::Buffer::new().format(age).to_owned()));
+        [(CACHE_STATUS, found.cache_status(now))].into_iter().chain(age)
     }
 
     /// The key of a read, in the generation that all nodes agree about; `None` while nothing may be kept or given out.

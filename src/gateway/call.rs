@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::{Gateway, explain::wants_explanation, invoke, link, objects::object_of, page};
+use super::{Gateway, cached, explain::wants_explanation, invoke, link, objects::object_of, page};
 use crate::{
     catalog::{Element, Found, Hub, HubOperation, Operation, hub::AnswerKind, routes::PARENT},
     error::{Error, Kind, Result},
@@ -163,9 +163,13 @@ impl Gateway {
             return Ok(answer);
         }
         let mut answer = match &resolved.operation.answer {
+            // What most calls do not need has a place of its own, so that the rest is moved about cheaply.
             AnswerKind::File => Box::pin(self.carry_out(call, &resolved, operation)).await?,
-            _ if resolved.operation.is_read() => self.read_through_cache(call, &resolved, operation).await?,
-            _ => self.write_past_cache(call, &resolved, operation).await?,
+            _ if !resolved.operation.is_read() => Box::pin(self.write_past_cache(call, &resolved, operation)).await?,
+            _ if cached::caches(&call.head.instance) => {
+                Box::pin(self.read_through_cache(call, &resolved, operation)).await?
+            }
+            _ => Box::pin(self.carry_out(call, &resolved, operation)).await?,
         };
         self.finish(&mut answer, instance_id);
         Ok(answer)

@@ -176,10 +176,9 @@ impl<'a> Raw<'a> {
     }
 
     fn many(&self, name: &str) -> Vec<&'a str> {
-        let bracketed = format!("{name}[]");
         self.0
             .iter()
-            .filter(|(known, _)| known.eq_ignore_ascii_case(name) || known.eq_ignore_ascii_case(&bracketed))
+            .filter(|(known, _)| known.strip_suffix("[]").unwrap_or(known).eq_ignore_ascii_case(name))
             .map(|(_, value)| value.as_str())
             .collect()
     }

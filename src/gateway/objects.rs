@@ -27,9 +27,9 @@ impl Gateway {
     pub(super) async fn built_in(&self, call: &Head) -> Result<Option<Answer>> {
         let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
         match (call.method.as_str(), path.as_slice()) {
-            ("GET", ["ping"]) => self.ping(call).await.map(Some),
-            ("GET", ["objects"]) => self.objects(call).await.map(Some),
-            ("GET", ["objects", name, "metadata"]) => self.metadata(call, name).await.map(Some),
+            ("GET", ["ping"]) => Box::pin(self.ping(call)).await.map(Some),
+            ("GET", ["objects"]) => Box::pin(self.objects(call)).await.map(Some),
+            ("GET", ["objects", name, "metadata"]) => Box::pin(self.metadata(call, name)).await.map(Some),
             (_, ["ping" | "objects"] | ["objects", _, "metadata"]) => {
                 Err(Error::wrong_method(&format!("/{}", path.join("/")), &call.method, &["GET"]))
             }

@@ -5,8 +5,10 @@
 
 use std::sync::{Arc, OnceLock, Weak};
 
-use http::{HeaderMap, HeaderName, Uri, header};
+use http::{HeaderMap, HeaderName, StatusCode, Uri, header};
 use metrics::Counter;
+
+use bytes::Bytes;
 
 use super::{
     Gateway,
@@ -14,7 +16,7 @@ use super::{
     call::{Answer, Head, Resolved},
 };
 use crate::{
-    cache::{CacheKey, Outcome},
+    cache::{CacheKey, Held, Outcome},
     catalog::{Catalog, hub::Location},
     error::Result,
     recent::Recent,
@@ -45,6 +47,25 @@ struct Meaning {
     absent: Box<[HeaderName]>,
     catalog: Weak<Catalog>,
     key: CacheKey,
+}
+
+/// A read that was answered from the cache, to be answered in the same way again.
+#[derive(Debug)]
+pub struct Again {
+    instance: i64,
+    catalog: Weak<Catalog>,
+    held: Held,
+    /// Whether the caller has the body.
+    unchanged: bool,
+}
+
+/// What differs between an answer and the one before it.
+#[derive(Debug)]
+pub struct Said {
+    /// The whole body; empty where the caller has it.
+    pub body: Bytes,
+    /// Headers that are not the same every time.
+    pub headers: Vec<(HeaderName, String)>,
 }
 
 impl Default for Recall {
@@ -93,25 +114,51 @@ fn accept(headers: &HeaderMap) -> Option<&[u8]> {
 }
 
 impl Gateway {
-    /// The answer to a GET without a body, if this thread gave it from the cache lately and may give it still.
+    /// The answer to a GET without a body, if this thread gave it from the cache lately and may give it still; and how to
+    /// [give it again](Self::again).
     ///
     /// # Errors
     /// When the entry cannot be an answer, which is a fault of ours.
-    pub fn recalled(&self, instance: &InstanceRecord, uri: &Uri, headers: &HeaderMap) -> Option<Result<Answer>> {
+    pub fn recalled(
+        &self,
+        instance: &InstanceRecord,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Option<Result<(Answer, Again)>> {
         if instance.disabled || !caches(instance) || !self.recalls() {
             return None;
         }
         let asked = uri.path_and_query()?.as_str();
-        let key = self.recall.meanings.read((instance.id, asked), |meaning| {
-            let holds = std::ptr::eq(meaning.catalog.as_ptr(), Arc::as_ptr(&self.catalog.load()));
-            (holds && meaning.is_of(instance.id, asked, headers)).then(|| meaning.key.clone())
+        let (key, catalog) = self.recall.meanings.read((instance.id, asked), |meaning| {
+            let holds = self.serves(&meaning.catalog) && meaning.is_of(instance.id, asked, headers);
+            holds.then(|| (meaning.key.clone(), Weak::clone(&meaning.catalog)))
         })?;
-        let found = self.cache.hit(&key, wishes(headers).max_age)?;
-        let mut answer = self.answered_by(&found, headers);
-        if let Ok(answer) = &mut answer {
-            self.finish(answer, instance.id);
+        let max_age = wishes(headers).max_age;
+        let found = self.cache.hit(&key, max_age)?;
+        let held = Held::new(key, &found.entry, max_age);
+        Some(self.answered_by(&found, headers).map(|mut answer| {
+            self.finish(&mut answer, instance.id);
+            let unchanged = answer.status == StatusCode::NOT_MODIFIED;
+            (answer, Again { instance: instance.id, catalog, held, unchanged })
+        }))
+    }
+
+    /// What [`recalled`](Self::recalled) would say to the same request of the same record, if it is the same entry still.
+    pub fn again(&self, again: &Again) -> Option<Said> {
+        if !self.serves(&again.catalog) {
+            return None;
         }
-        Some(answer)
+        let found = self.cache.held(&again.held)?;
+        self.recall.count(found.outcome);
+        let mut headers = self.engine.budgets(again.instance);
+        headers.extend(self.cache_headers(&found));
+        let body = if again.unchanged { Bytes::new() } else { found.entry.body.clone() };
+        Some(Said { body, headers })
+    }
+
+    /// Whether this is the catalog that serves just now.
+    fn serves(&self, catalog: &Weak<Catalog>) -> bool {
+        std::ptr::eq(catalog.as_ptr(), Arc::as_ptr(&self.catalog.load()))
     }
 
     /// Remembers what a read meant that was answered from the cache.

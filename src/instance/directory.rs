@@ -59,7 +59,7 @@ pub struct Directory {
     tokens: Cache<Digest, i64>,
     records: Cache<i64, Entry>,
     unknown: Cache<Digest, ()>,
-    recent: Recent<Known>,
+    recent: Recent<Met>,
     lookups: Semaphore,
     /// Grows with every [`Directory::forget`], before and after; tells records read before one from records read after it.
     epoch: AtomicU64,
@@ -74,8 +74,9 @@ struct Entry {
     read_at: Instant,
 }
 
-/// A record that was found by its token.
-struct Known {
+/// A record that was found by its token, while it is good: to be asked of the [`Directory`] again.
+#[derive(Debug, Clone)]
+pub struct Met {
     record: Weak<InstanceRecord>,
     /// The epoch in which it was looked for.
     epoch: u64,
@@ -127,21 +128,31 @@ impl Directory {
         let epoch = self.epoch.load(Ordering::SeqCst);
         let found = self.looked_up(token).await?;
         if let Some(Entry { record, read_at, .. }) = &found {
-            self.recent.put(token, Known { record: Arc::downgrade(record), epoch, read_at: *read_at });
+            self.recent.put(token, Met { record: Arc::downgrade(record), epoch, read_at: *read_at });
         }
         Ok(found.map(|found| found.record))
     }
 
     /// The instance whose token this is, if this thread met it lately and nothing has changed since.
     fn recalled(&self, token: &str) -> Option<Arc<InstanceRecord>> {
-        self.recent.read(token, |known| {
-            let holds = known.epoch == self.epoch.load(Ordering::SeqCst)
-                && known.read_at.elapsed() < BELIEVED
-                && self.store.believes(known.read_at);
-            let record = known.record.upgrade().filter(|_| holds)?;
+        self.met(token).and_then(|met| met.record.upgrade())
+    }
+
+    /// How this thread met the instance whose token this is, if it did lately and nothing has changed since.
+    pub fn met(&self, token: &str) -> Option<Met> {
+        self.recent.read(token, |met| {
+            let record = met.record.upgrade().filter(|_| self.knows(met))?;
             let same: bool = record.token.expose_secret().as_bytes().ct_eq(token.as_bytes()).into();
-            same.then_some(record)
+            same.then(|| met.clone())
         })
+    }
+
+    /// Whether the record of then is the record of now: no instance has changed since, as far as is known here.
+    pub fn knows(&self, met: &Met) -> bool {
+        met.epoch == self.epoch.load(Ordering::SeqCst)
+            && met.read_at.elapsed() < BELIEVED
+            && self.store.believes(met.read_at)
+            && met.record.strong_count() > 0
     }
 
     async fn looked_up(&self, token: &str) -> Result<Option<Entry>> {

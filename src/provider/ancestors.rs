@@ -75,7 +75,7 @@ impl Engine {
         let root = tree::root(addressing, scope)?;
         let source = Source { element, connection, addressing, root: &root, deadline: invocation.deadline };
         let seen: Vec<Map<String, Value>> = items.iter().map(|item| addressing.plan.read(item, false, false)).collect();
-        let (paths, complete) = self.paths(&source, &seen).await?;
+        let (paths, complete) = Box::pin(self.paths(&source, &seen)).await?;
         for (record, path) in records.iter_mut().zip(paths) {
             if let Some(path) = path {
                 record.insert(field.to_owned(), Value::String(path));

@@ -55,7 +55,8 @@ impl Engine {
         let paging = operation.paging.as_ref();
         let (want, mut remark) = page_size(paging, invocation.page.size);
         if !parted.local_order.is_empty() {
-            return self.list_ordered_here(element, connection, invocation, scope, parted, want, remark).await;
+            let ordered = self.list_ordered_here(element, connection, invocation, scope, parted, want, remark);
+            return Box::pin(ordered).await;
         }
         let walked = ancestors::field(&operation.plan).is_some() && invocation.paths;
         let mut at = beginning(invocation, parted, want);
@@ -138,7 +139,7 @@ impl Engine {
             total = total.or(Some(sunk + found.len() as u64));
         }
         if invocation.count && total.is_none() && !parted.leaves_out() {
-            total = self.count(element, connection, operation, &scope, invocation).await?;
+            total = Box::pin(self.count(element, connection, operation, &scope, invocation)).await?;
         }
         let Some(mut sink) = sink.filter(|_| sunk > 0) else {
             return Ok(Outcome::List { items: found, next, total, remark });

@@ -25,7 +25,7 @@ impl Engine {
         }
         let wanted = wanted(element, operation);
         for lookup in element.lookups.iter().filter(|lookup| wanted.contains(&lookup.name)) {
-            let found = self.found(element, connection, lookup, scope, deadline).await?;
+            let found = Box::pin(self.found(element, connection, lookup, scope, deadline)).await?;
             scope.lookup.insert(lookup.name.clone(), found);
         }
         Ok(())

@@ -172,7 +172,9 @@ impl Engine {
     ) -> Result<Option<Bound>> {
         let call = invocation.parent.as_ref().and_then(|parent| parent.relation.referred_as.as_ref());
         let referred = match call {
-            Some(step) => scalar_text(&self.found(element, connection, step, scope, invocation.deadline).await?),
+            Some(step) => {
+                scalar_text(&Box::pin(self.found(element, connection, step, scope, invocation.deadline)).await?)
+            }
             None => None,
         };
         bind(invocation, described, referred.as_deref())

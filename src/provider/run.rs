@@ -86,7 +86,11 @@ impl Engine {
         let operation = Arc::clone(&invocation.operation);
         let mut scope = CallScope::new(connection, &invocation);
         begin(&operation, &invocation, &mut scope)?;
-        let described = self.described(element, connection, &operation, &invocation, &scope).await?;
+        // What most calls do not need has a place of its own below, so that the rest is moved about cheaply.
+        let described = match to_describe(&operation, &invocation, &scope) {
+            Some(object) => Box::pin(self.described(element, connection, object, &invocation)).await?,
+            None => Arc::default(),
+        };
         let bound = self.bound(element, connection, &invocation, &described, &scope).await?;
         if let Some(bound) = &bound {
             bound.attach(&invocation, &mut scope)?;
@@ -111,10 +115,12 @@ impl Engine {
             tell("contentType", content_type(upload, &invocation).map(|kind| Value::String(kind.to_owned())));
         }
         self.look_up(element, connection, &operation, &mut scope, invocation.deadline).await?;
-        self.locate(element, connection, &invocation, &mut scope).await?;
+        if operation.hub.target.is_some() {
+            Box::pin(self.locate(element, connection, &invocation, &mut scope)).await?;
+        }
         refuse(&operation.refuse, &scope)?;
         if matches!(operation.hub.answer, AnswerKind::List(_)) {
-            return self.list(element, connection, &invocation, scope, &parted).await;
+            return Box::pin(self.list(element, connection, &invocation, scope, &parted)).await;
         }
         let checked = bound.filter(|bound| bound.is_checked(&invocation));
         if let Some(bound) = checked.as_ref().filter(|bound| !bound.is_told_by(&invocation)) {
@@ -191,16 +197,14 @@ impl Engine {
         if self.limits.documents { None } else { Sink::of(invocation, parted, scope) }
     }
 
-    /// The fields of the object, where the operation needs to know them.
+    /// The fields of `object`, which the operation needs to know.
     async fn described(
         &self,
         element: &Element,
         connection: &Connection,
-        operation: &Operation,
+        object: &str,
         invocation: &Invocation,
-        scope: &CallScope<'_>,
     ) -> Result<Arc<Vec<FieldDescription>>> {
-        let Some(object) = to_describe(operation, invocation, scope) else { return Ok(Arc::default()) };
         match self.describe(element, connection, object, invocation.deadline).await {
             // An account that may not describe still may read; then only the mapped fields are known.
             Err(error) if error.kind() == Kind::Forbidden && !invocation.native => Ok(Arc::default()),
@@ -225,7 +229,7 @@ impl Engine {
             }
             refuse(&step.refuse, scope)?;
             if let Some(walk) = &step.walk {
-                let answer = self.walk(element, connection, operation, walk, scope, deadline).await?;
+                let answer = Box::pin(self.walk(element, connection, operation, walk, scope, deadline)).await?;
                 scope.steps.insert(step.name.clone(), answer.clone());
                 last = Some(Last::Json(answer, &walk.list));
             } else {
@@ -293,7 +297,8 @@ impl Engine {
             return Ok(Last::Json(value, call));
         }
         if let Some(wait) = &call.wait {
-            let done = self.settled(element, connection, call, wait, scope, &operation.errors, deadline).await?;
+            let settled = self.settled(element, connection, call, wait, scope, &operation.errors, deadline);
+            let done = Box::pin(settled).await?;
             return Ok(Last::Json(done, call));
         }
         if let Some(presign) = &call.presign {

@@ -47,10 +47,10 @@ impl Engine {
             if call.authenticated {
                 if once && handshake.wants_probe(&request) {
                     let question = question(&request);
-                    self.ask_for_challenge(&mut handshake, question).await?;
+                    Box::pin(self.ask_for_challenge(&mut handshake, question)).await?;
                 }
                 handshake.authorize(&mut request, token.as_ref())?;
-                origin = Some(handshake.request_key(&request));
+                origin = handshake.request_key(&request);
             }
             if let Some(pass) = pass {
                 for (name, value) in pass {
@@ -74,7 +74,7 @@ impl Engine {
                 )
                 .with_retry_after(std::time::Duration::from_secs(1)));
             }
-            let body = collect(body, 256 << 10, deadline).await.unwrap_or_default();
+            let body = Box::pin(collect(body, 256 << 10, deadline)).await.unwrap_or_default();
             if accepted(element, call, status, &body) {
                 return Ok(Some(Response { status, headers, body: stream::iter([Ok(body)]).boxed() }));
             }
@@ -147,7 +147,7 @@ impl Engine {
     async fn ask_for_challenge(&self, handshake: &mut Handshake<'_>, question: Request) -> Result<()> {
         let key = handshake.request_key(&question);
         let response = self.transport.send(question).await?;
-        if response.status == StatusCode::UNAUTHORIZED {
+        if let (Some(key), StatusCode::UNAUTHORIZED) = (key, response.status) {
             handshake.prepare(&key, &response.headers);
         }
         Ok(())

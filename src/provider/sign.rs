@@ -51,11 +51,7 @@ impl<'a> Handshake<'a> {
     }
 
     fn known(&self, request: &Request) -> Option<Arc<Challenge>> {
-        self.current.clone().or_else(|| self.challenges.0.get(&self.key(request)))
-    }
-
-    fn key(&self, request: &Request) -> (i64, String) {
-        (self.connection.instance_id, request.url.origin().ascii_serialization())
+        self.current.clone().or_else(|| self.challenges.0.get(&self.request_key(request)?.0))
     }
 
     /// Whether Basic will do, for elements whose server says what it wants.
@@ -85,9 +81,10 @@ impl<'a> Handshake<'a> {
         self.answered = false;
     }
 
-    /// What [`Handshake::learn`] needs to know of a request that is gone by then.
-    pub(super) fn request_key(&self, request: &Request) -> RequestKey {
-        RequestKey(self.key(request))
+    /// What [`Handshake::learn`] needs to know of a request that is gone by then; `None` where it has nothing to learn.
+    pub(super) fn request_key(&self, request: &Request) -> Option<RequestKey> {
+        let origin = self.basic_allowed().map(|_| request.url.origin().ascii_serialization())?;
+        Some(RequestKey((self.connection.instance_id, origin)))
     }
 
     /// Puts the credentials on `request`.

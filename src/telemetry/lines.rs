@@ -94,7 +94,7 @@ impl<W: Write> Write for Line<'_, W> {
 }
 
 impl<W: Write> Lines<W> {
-    fn put(&self, line: &[u8], urgent: bool) {
+    pub(super) fn put(&self, line: &[u8], urgent: bool) {
         let mut waiting = self.waiting();
         let first = waiting.is_empty();
         waiting.extend_from_slice(line);

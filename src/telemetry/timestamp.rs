@@ -18,7 +18,8 @@ impl FormatTime for Timestamp {
     }
 }
 
-fn write(line: &mut impl fmt::Write, now: DateTime<Utc>) -> fmt::Result {
+/// Writes `now` as lines have it.
+pub(super) fn write(line: &mut impl fmt::Write, now: DateTime<Utc>) -> fmt::Result {
     thread_local! {
         static LAST: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
     }

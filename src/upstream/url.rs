@@ -4,13 +4,18 @@
 //! `\\host` or a tab before them change the host. What is built is compared with what the URL parser made of it; any
 //! difference (a dot segment taken away, a character dropped) is an error, not another resource.
 
-use ::url::Url;
+use std::borrow::Cow;
+
+use ::url::{Position, Url};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::error::{Error, Result};
 
 /// The longest URL that is built, in bytes.
 pub const MAX_URL: usize = 16 * 1024;
+
+/// Room for a URL as they usually are.
+const LIKELY: usize = 256;
 
 /// Everything but the unreserved characters of RFC 3986.
 const ESCAPED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -93,16 +98,18 @@ pub fn build<N: AsRef<str>, V: AsRef<str>>(base: &Url, path: &str, query: &[(N, 
     let path = path.strip_prefix('/').unwrap_or(path);
     let (inner, slash) = path.strip_suffix('/').map_or((path, ""), |inner| (inner, "/"));
     if !path.is_empty() {
-        check_path(&format!("/{inner}"))?;
+        check_parts(inner)?;
     }
     let prefix = base.path().trim_end_matches('/');
     let full = if path.is_empty() { base.path().to_owned() } else { format!("{prefix}/{inner}{slash}") };
-    let mut text = format!("{}{full}", origin(base));
+    let mut text = String::with_capacity(LIKELY);
+    text.push_str(origin(base));
+    text.push_str(&full);
     for (n, (name, value)) in query.iter().enumerate() {
         text.push(if n == 0 { '?' } else { '&' });
-        text.push_str(&component(name.as_ref()));
+        text.extend(utf8_percent_encode(name.as_ref(), &ESCAPED));
         text.push('=');
-        text.push_str(&component(value.as_ref()));
+        text.extend(utf8_percent_encode(value.as_ref(), &ESCAPED));
     }
     if text.len() > MAX_URL {
         return Err(Error::bad_request("The request to the provider is too long: its URL passes the limit"));
@@ -152,18 +159,22 @@ pub fn same_origin(a: &Url, b: &Url) -> bool {
     a.scheme() == b.scheme() && a.host() == b.host() && a.port_or_known_default() == b.port_or_known_default()
 }
 
-fn origin(url: &Url) -> String {
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
+/// Scheme, host and port of a base, which has no user.
+fn origin(base: &Url) -> &str {
+    &base[..Position::BeforePath]
 }
 
 /// Checks an encoded path (empty, or starting with a slash): no empty segment, no dots, no stray character.
 fn check_path(path: &str) -> Result<()> {
-    let Some(inner) = path.strip_prefix('/') else { return Ok(()) };
-    for part in inner.split('/') {
+    path.strip_prefix('/').map_or(Ok(()), check_parts)
+}
+
+/// Checks an encoded path without its leading slash.
+fn check_parts(path: &str) -> Result<()> {
+    for part in path.split('/') {
         let sane = part.bytes().all(|b| b.is_ascii_graphic() && !b"\"#<>?\\^`{|}".contains(&b));
-        let decoded: Vec<u8> = percent_decode_str(part).collect();
-        if part.is_empty() || !sane || matches!(decoded.as_slice(), b"." | b"..") {
+        let decoded: Cow<'_, [u8]> = percent_decode_str(part).into();
+        if part.is_empty() || !sane || matches!(&*decoded, b"." | b"..") {
             return Err(Error::bad_request("The path to the provider has an empty, dotted or unreadable part"));
         }
         if decoded.iter().any(u8::is_ascii_control) {

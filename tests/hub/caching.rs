@@ -1,6 +1,10 @@
 //! The response cache as callers see it.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
 
 use reqwest::Method;
 use serde_json::json;
@@ -147,4 +151,136 @@ async fn an_old_answer_stands_in_for_a_failing_provider_where_the_instance_allow
     send(hub.request("hubspot", Method::GET, "/contacts?pageSize=3").header("Cache-Control", "no-cache"))
         .await
         .expect(502);
+}
+
+/// A connection of the test's own, to send the very same bytes again.
+struct Line {
+    stream: BufReader<TcpStream>,
+}
+
+/// The answer's head, line by line, and its body.
+struct Heard {
+    lines: Vec<String>,
+    body: Vec<u8>,
+}
+
+impl Line {
+    fn to(hub: &Gateway) -> Self {
+        let host = hub.base.strip_prefix("http://").unwrap().split('/').next().unwrap();
+        Self { stream: BufReader::new(TcpStream::connect(host).unwrap()) }
+    }
+
+    fn ask(&mut self, bytes: &[u8]) -> Heard {
+        self.stream.get_mut().write_all(bytes).unwrap();
+        self.hear()
+    }
+
+    fn hear(&mut self) -> Heard {
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            assert!(self.stream.read_line(&mut line).unwrap() > 0, "the gateway hung up after {lines:?}");
+            match line.trim_end() {
+                "" => break,
+                line => lines.push(line.to_owned()),
+            }
+        }
+        let mut heard = Heard { lines, body: Vec::new() };
+        let length = heard.header("content-length").map_or(0, |length| length.parse().unwrap());
+        heard.body.resize(length, 0);
+        self.stream.read_exact(&mut heard.body).unwrap();
+        heard
+    }
+}
+
+impl Heard {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.lines
+            .iter()
+            .find_map(|line| line.split_once(": ").filter(|(found, _)| *found == name))
+            .map(|(_, value)| value)
+    }
+
+    /// Whether it was known by its bytes: then what differs every time stands behind the rest.
+    fn was_known(&self) -> bool {
+        let place = |name: &str| self.lines.iter().position(|line| line.starts_with(name)).unwrap();
+        place("elements-request-id") > place("access-control-expose-headers")
+    }
+
+    /// What is the same in every such answer, in some order.
+    fn lasting(&self) -> Vec<String> {
+        let passing = ["age", "date", "cache-status", "elements-request-id", "ratelimit"];
+        let mut lines: Vec<_> = self
+            .lines
+            .iter()
+            .filter(|line| !passing.iter().any(|name| line.starts_with(&format!("{name}: "))))
+            .cloned()
+            .collect();
+        lines.sort();
+        lines
+    }
+}
+
+#[tokio::test]
+async fn the_same_bytes_get_the_same_answer_without_being_read() {
+    let hub = Gateway::demo();
+    let (element, path) = ("hubspot", "/hubs/crm/contacts?pageSize=3");
+    enable(&hub, element, 300).await;
+    let etag = hub.get(element, path).await.expect(200).header("etag").to_owned();
+    let token = hub.told["instances"][element]["token"].as_str().unwrap();
+    let request = |more: &str| {
+        format!("GET /elements/api-v2{path} HTTP/1.1\r\nHost: a\r\nAuthorization: Element {token}\r\n{more}\r\n")
+            .into_bytes()
+    };
+    let mut line = Line::to(&hub);
+    for (more, status) in [
+        ("", "200 OK"),
+        (&*format!("If-None-Match: {etag}\r\n"), "304 Not Modified"),
+        ("Origin: https://a.example\r\nConnection: Keep-Alive\r\n", "200 OK"),
+    ] {
+        let bytes = request(more);
+        let first = line.ask(&bytes);
+        assert!(!first.was_known() && first.lines[0] == format!("HTTP/1.1 {status}"), "{:?}", first.lines);
+        let mut known = line.ask(&bytes);
+        for _ in 0..3 {
+            known = line.ask(&bytes);
+        }
+        assert!(known.was_known(), "{:?}", known.lines);
+        assert_eq!((known.lasting(), &known.body), (first.lasting(), &first.body));
+        assert_ne!(known.header("elements-request-id"), first.header("elements-request-id"));
+        assert_eq!(known.header("elements-request-id").map(str::len), Some(24));
+        assert!(known.header("cache-status").unwrap().starts_with("hubgate; hit; ttl="), "{:?}", known.lines);
+        assert!(known.header("age").is_some() && known.header("date").unwrap().ends_with(" GMT"), "{:?}", known.lines);
+        assert_eq!(known.header("ratelimit-policy"), first.header("ratelimit-policy"));
+    }
+    // In between others, also such as have a body; and two at once, which the general way answers in their order.
+    let plain = request("");
+    let account = r#"{"name": "Repeated"}"#;
+    let post = format!(
+        "POST /elements/api-v2/hubs/crm/accounts HTTP/1.1\r\nHost: a\r\nAuthorization: Element {token}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{account}",
+        account.len(),
+    );
+    assert_eq!(line.ask(post.as_bytes()).lines[0], "HTTP/1.1 200 OK");
+    assert!(line.ask(&plain).was_known(), "a body of a known length leaves no doubt");
+    let twice = [plain.clone(), plain.clone()].concat();
+    for heard in [line.ask(&twice), line.hear(), line.ask(&plain)] {
+        assert!(!heard.was_known() && heard.lines[0] == "HTTP/1.1 200 OK", "{:?}", heard.lines);
+    }
+    let mut line = Line::to(&hub);
+    let know = |line: &mut Line| assert!((0..20).any(|_| line.ask(&plain).was_known()));
+    know(&mut line);
+
+    // What changes is seen at once: a write, the instance, and that it is no more.
+    hub.json(element, Method::POST, "/hubs/crm/contacts", &json!({"lastName": "Repeated"})).await.expect(200);
+    let after = line.ask(&plain);
+    assert!(!after.was_known() && after.header("cache-status").unwrap().contains("fwd="), "{:?}", after.lines);
+    know(&mut line);
+    let instance = format!("/instances/{}", hub.instance_id(element));
+    send(hub.platform(Method::DELETE, &format!("{instance}/enabled"))).await.expect(200);
+    assert_eq!(line.ask(&plain).lines[0], "HTTP/1.1 403 Forbidden");
+    send(hub.platform(Method::PUT, &format!("{instance}/enabled"))).await.expect(200);
+    know(&mut line);
+    send(hub.platform(Method::DELETE, &instance)).await.expect(200);
+    assert_eq!(line.ask(&plain).lines[0], "HTTP/1.1 401 Unauthorized");
 }

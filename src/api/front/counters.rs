@@ -19,6 +19,20 @@ use crate::telemetry::metric;
 #[derive(Default)]
 pub(super) struct Counters(RwLock<HashMap<String, Route>>);
 
+/// The counters of one set of labels.
+pub(super) struct Tally {
+    answered: Counter,
+    duration: Histogram,
+}
+
+impl Tally {
+    /// Counts one answer.
+    pub(super) fn count(&self, elapsed: Duration) {
+        self.answered.increment(1);
+        self.duration.record(elapsed.as_secs_f64());
+    }
+}
+
 /// The counters of one route.
 struct Route {
     duration: Histogram,
@@ -33,6 +47,15 @@ impl fmt::Debug for Counters {
 }
 
 impl Counters {
+    /// What counts answers with these labels, once there was one.
+    pub(super) fn tally(&self, route: &str, method: &'static str, status: u16) -> Option<Tally> {
+        let class = status_class(status);
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let route = known.get(route)?;
+        let (.., counter) = route.answered.iter().find(|(known, status, _)| *known == method && *status == class)?;
+        Some(Tally { answered: counter.clone(), duration: route.duration.clone() })
+    }
+
     /// Counts one answer.
     pub(super) fn count(&self, route: &str, method: &'static str, status: u16, elapsed: Duration) {
         let class = status_class(status);

@@ -14,7 +14,7 @@ use axum::{
 
 use crate::config::Server;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("elements-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("elements-request-id");
 
 /// The contract's list, then the cache's headers.
 const EXPOSED: HeaderValue = HeaderValue::from_static(

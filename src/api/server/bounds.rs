@@ -68,9 +68,8 @@ fn connect(front: &Arc<Front>) -> DuplexStream {
     let (calls, graceful) = (Calls::new(metrics::Gauge::noop()), GracefulShutdown::new());
     let front = Arc::clone(front);
     tokio::spawn(async move {
-        let link = Link::new(near, limits, calls.clone());
         // Its end would be an order to stop.
-        attend(&builder(Workers::none()), graceful.watcher(), link, calls, front).await;
+        attend(&builder(Workers::none()), graceful.watcher(), near, limits, calls, front).await;
         drop(graceful);
     });
     far

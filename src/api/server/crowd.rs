@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::link::Calls;
+use super::calls::Calls;
 use crate::config::Server;
 
 /// How often it is looked whether somebody keeps us waiting for too long, or a place is free.
@@ -198,7 +198,7 @@ mod tests {
     async fn who_waits_longest_gives_way_and_who_is_served_does_not() {
         let crowd = crowd(2);
         let served = Calls::new(Gauge::noop());
-        let _call = served.begin(Version::HTTP_11);
+        let _call = served.begin(Version::HTTP_11, Some(0));
         let first = crowd.enter(served).await;
         let second = crowd.enter(Calls::new(Gauge::noop())).await;
         let leaving = async {
@@ -218,7 +218,7 @@ mod tests {
         assert!(!alone.leave.is_cancelled(), "there is room");
         let _second = crowd.enter(Calls::new(Gauge::noop())).await;
         let served = Calls::new(Gauge::noop());
-        let _call = served.begin(Version::HTTP_11);
+        let _call = served.begin(Version::HTTP_11, Some(0));
         let third = crowd.enter(served).await;
         assert!(alone.stay(std::future::pending::<()>()).await.is_none());
         assert!(!third.leave.is_cancelled());
@@ -228,10 +228,10 @@ mod tests {
         let crowd = crowd(2);
         let _keeper = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(Arc::clone(&crowd).keep_order()));
         let calls = Calls::new(Gauge::noop());
-        let _call = calls.begin(Version::HTTP_11);
+        let _call = calls.begin(Version::HTTP_11, Some(0));
         let dripping = crowd.enter(calls.clone()).await;
         let upload = Calls::new(Gauge::noop());
-        let _other = upload.begin(Version::HTTP_11);
+        let _other = upload.begin(Version::HTTP_11, Some(0));
         let moving = crowd.enter(upload.clone()).await;
         let mut spent = Duration::ZERO;
         for _ in 0..20 {

@@ -1,19 +1,34 @@
 //! A connection with deadlines: for the head of a request, for silence between requests, for a stalled answer.
+//!
+//! A request that somebody can answer by its bytes alone is answered here, and hyper never sees it.
 
 use std::{
-    fmt, io,
+    cell::RefCell,
+    fmt,
+    io::{self, IoSlice},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
+    sync::Arc,
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use hyper::Version;
-use metrics::Gauge;
+use bytes::{Buf as _, Bytes, buf::Chain};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep},
 };
+
+use super::calls::{Call, Calls};
+
+/// Answers requests by their bytes.
+pub(in crate::api) trait Repeats: fmt::Debug + Send + Sync {
+    /// The answer to the request that `head` is, if it can be told without reading it: its head put into `answer`, its body
+    /// given back.
+    fn repeat(&self, head: &[u8], answer: &mut Vec<u8>) -> Option<Bytes>;
+}
+
+/// A body that is no longer is put behind its head, so that both go out as one piece.
+const SMALL: usize = 16 << 10;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
@@ -21,141 +36,6 @@ pub(super) struct Limits {
     pub(super) header: Duration,
     /// Between requests, and while the other side takes nothing of our answer.
     pub(super) idle: Duration,
-}
-
-/// What the connection is doing.
-#[derive(Debug)]
-struct State {
-    /// Calls whose answer is not sent yet.
-    in_flight: usize,
-    /// HTTP/2 has its own pings; its bytes between calls are no beginning of a head.
-    multiplexed: bool,
-    /// When the head that is coming in began.
-    head_since: Option<Instant>,
-    /// Since when nothing was to do.
-    idle_since: Instant,
-    /// Since when the other side takes nothing of our answer.
-    stalled_since: Option<Instant>,
-    /// Calls that wait for more of their body, and since when the last of them does: for any more, and for something worth it.
-    bodies: usize,
-    body_since: Option<Instant>,
-    worth_since: Option<Instant>,
-    /// Whoever reads without a deadline because a call is in flight; woken when it ends.
-    reader: Option<Waker>,
-}
-
-impl State {
-    /// Since when it is the other side alone that keeps the connection, where its bodies do so since `bodies`.
-    fn waiting_since(&self, bodies: Option<Instant>) -> Option<Instant> {
-        match self.stalled_since {
-            Some(since) => Some(since),
-            None if self.in_flight == 0 => Some(self.head_since.unwrap_or(self.idle_since)),
-            None if self.bodies >= self.in_flight => bodies,
-            None => None,
-        }
-    }
-}
-
-/// The calls of one connection, counted.
-#[derive(Clone)]
-pub(in crate::api) struct Calls {
-    state: Arc<Mutex<State>>,
-    /// The calls in flight of all connections.
-    gauge: Gauge,
-}
-
-impl fmt::Debug for Calls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Calls").field("state", &self.state).finish_non_exhaustive()
-    }
-}
-
-impl Calls {
-    /// None yet; `gauge` counts the calls in flight.
-    pub(super) fn new(gauge: Gauge) -> Self {
-        let now = Instant::now();
-        let state = State {
-            in_flight: 0,
-            multiplexed: false,
-            head_since: Some(now),
-            idle_since: now,
-            stalled_since: None,
-            bodies: 0,
-            body_since: None,
-            worth_since: None,
-            reader: None,
-        };
-        Self { state: Arc::new(Mutex::new(state)), gauge }
-    }
-
-    /// Since when it is the other side alone that keeps this connection; `None` while there is something to do for it.
-    pub(super) fn waiting_since(&self) -> Option<Instant> {
-        let state = self.state();
-        state.waiting_since(state.body_since)
-    }
-
-    /// The same, but single bytes of a body count for nothing.
-    pub(super) fn worth_nothing_since(&self) -> Option<Instant> {
-        let state = self.state();
-        state.waiting_since(state.worth_since)
-    }
-
-    /// A call of this connection waits for more of its body, until the answer is dropped; before it was waited for as long as
-    /// `spent`, and what came was not worth it.
-    pub(in crate::api) fn await_body(&self, spent: Duration) -> Awaited {
-        let now = Instant::now();
-        let mut state = self.state();
-        let worth_since = now.checked_sub(spent);
-        state.worth_since = if state.bodies == 0 { worth_since } else { state.worth_since.max(worth_since) };
-        state.bodies += 1;
-        state.body_since = Some(now);
-        drop(state);
-        Awaited(self.clone())
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A call begins: its head is complete.
-    pub(super) fn begin(&self, version: Version) -> Call {
-        let mut state = self.state();
-        state.in_flight += 1;
-        state.head_since = None;
-        state.multiplexed = version == Version::HTTP_2;
-        drop(state);
-        self.gauge.increment(1.0);
-        Call(self.clone())
-    }
-}
-
-/// A call in flight; it ends when this is dropped.
-#[derive(Debug)]
-pub(super) struct Call(Calls);
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        let mut state = self.0.state();
-        state.in_flight = state.in_flight.saturating_sub(1);
-        state.idle_since = Instant::now();
-        let reader = state.reader.take();
-        drop(state);
-        if let Some(reader) = reader {
-            reader.wake();
-        }
-        self.0.gauge.decrement(1.0);
-    }
-}
-
-/// More of a body, waited for while this lives.
-#[derive(Debug)]
-pub(in crate::api) struct Awaited(Calls);
-
-impl Drop for Awaited {
-    fn drop(&mut self) {
-        let mut state = self.0.state();
-        state.bodies = state.bodies.saturating_sub(1);
-    }
 }
 
 /// A byte stream that fails with [`io::ErrorKind::TimedOut`] at its deadlines.
@@ -166,46 +46,47 @@ pub(super) struct Link<S> {
     limits: Limits,
     read_timer: Pin<Box<Sleep>>,
     write_timer: Option<Pin<Box<Sleep>>>,
+    repeats: Option<Arc<dyn Repeats>>,
+    /// Whether something was written through us that may not have gone out yet.
+    unsent: bool,
+    /// What is left to be sent of an answer given here.
+    rest: Option<Box<Rest>>,
+}
+
+/// The rest of an answer, head before body; its call is in flight.
+#[derive(Debug)]
+struct Rest {
+    left: Chain<Bytes, Bytes>,
+    _call: Call,
 }
 
 impl<S> Link<S> {
     /// A connection whose first head begins now.
     pub(super) fn new(stream: S, limits: Limits, calls: Calls) -> Self {
-        let now = Instant::now();
-        calls.state().head_since = Some(now);
-        let read_timer = Box::pin(tokio::time::sleep_until(now + limits.header));
-        Self { stream, calls, limits, read_timer, write_timer: None }
+        let read_timer = Box::pin(tokio::time::sleep_until(calls.connect() + limits.header));
+        Self { stream, calls, limits, read_timer, write_timer: None, repeats: None, unsent: false, rest: None }
     }
 
-    fn read_deadline(&self, waker: &Waker) -> Option<Instant> {
-        let mut state = self.calls.state();
-        match state.head_since {
-            _ if state.in_flight > 0 => {
-                state.reader = Some(waker.clone());
-                None
-            }
-            Some(since) => Some(since + self.limits.header),
-            None => Some(state.idle_since + self.limits.idle),
-        }
+    /// With somebody who answers requests by their bytes.
+    pub(super) fn repeating(self, repeats: Arc<dyn Repeats>) -> Self {
+        Self { repeats: Some(repeats), ..self }
     }
 
-    fn bytes_came(&self) {
-        let mut state = self.calls.state();
-        if state.in_flight == 0 && !state.multiplexed && state.head_since.is_none() {
-            state.head_since = Some(Instant::now());
-        }
+    /// Whether `bytes` that came now begin a message, and all before them was answered.
+    fn is_between(&self) -> bool {
+        !self.unsent && self.calls.is_between()
     }
 
     /// Turns a pending write into an error once it has been pending for too long.
     fn stalled<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if polled.is_ready() {
             if self.write_timer.take().is_some() {
-                self.calls.state().stalled_since = None;
+                self.calls.stalls(None);
             }
             return polled;
         }
         if self.write_timer.is_none() {
-            self.calls.state().stalled_since = Some(Instant::now());
+            self.calls.stalls(Some(Instant::now()));
         }
         let idle = self.limits.idle;
         let timer = self.write_timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
@@ -216,17 +97,89 @@ impl<S> Link<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Link<S> {
+impl<S: AsyncWrite + Unpin> Link<S> {
+    /// Answers `bytes`, if they are a request that can be answered by its bytes; whether it was.
+    fn repeat(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> bool {
+        thread_local! {
+            static ANSWER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
+        ANSWER.with_borrow_mut(|head| {
+            head.clear();
+            let repeats = self.repeats.as_ref().filter(|_| self.is_between());
+            let Some(mut body) = repeats.and_then(|repeats| repeats.repeat(bytes, head)) else { return false };
+            if body.len() <= SMALL {
+                head.extend_from_slice(&body);
+                body = Bytes::new();
+            }
+            self.calls.answered();
+            self.send(cx, head, body);
+            true
+        })
+    }
+
+    /// Sends as much as goes out at once; what is left goes out before anything else is read or written.
+    fn send(&mut self, cx: &mut Context<'_>, head: &[u8], body: Bytes) {
+        let stream = Pin::new(&mut self.stream);
+        let polled = if body.is_empty() {
+            stream.poll_write(cx, head)
+        } else {
+            stream.poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(&body)])
+        };
+        let written = match polled {
+            Poll::Ready(Ok(written)) => written,
+            // It is met with again by whoever writes next.
+            Poll::Ready(Err(_)) | Poll::Pending => 0,
+        };
+        let is_out = written == head.len() + body.len();
+        if is_out && matches!(Pin::new(&mut self.stream).poll_flush(cx), Poll::Ready(Ok(()))) {
+            return;
+        }
+        let mut left = Bytes::copy_from_slice(head).chain(body);
+        left.advance(written);
+        self.rest = Some(Box::new(Rest { left, _call: self.calls.enter() }));
+    }
+
+    /// Sends what is left of an answer given here.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(mut rest) = self.rest.take() else { return Poll::Ready(Ok(())) };
+        let polled = loop {
+            if !rest.left.has_remaining() {
+                break Pin::new(&mut self.stream).poll_flush(cx);
+            }
+            match Pin::new(&mut self.stream).poll_write(cx, rest.left.chunk()) {
+                Poll::Ready(Ok(0)) => break Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(written)) => rest.left.advance(written),
+                Poll::Ready(Err(error)) => break Poll::Ready(Err(error)),
+                Poll::Pending => break Poll::Pending,
+            }
+        };
+        if polled.is_pending() {
+            self.rest = Some(rest);
+        }
+        self.stalled(cx, polled)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Link<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if polled.is_ready() {
-            if buf.filled().len() > before {
-                self.bytes_came();
+        let polled = loop {
+            ready!(self.poll_rest(cx))?;
+            let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+            let came = buf.filled().get(before..).unwrap_or_default();
+            if polled.is_pending() || came.is_empty() {
+                break polled;
             }
+            if !self.repeat(cx, came) {
+                self.calls.passed(came, self.repeats.is_some());
+                break polled;
+            }
+            buf.set_filled(before);
+        };
+        if polled.is_ready() {
             return polled;
         }
-        let Some(deadline) = self.read_deadline(cx.waker()) else { return Poll::Pending };
+        let Some(deadline) = self.calls.read_deadline(&self.limits, cx.waker()) else { return Poll::Pending };
         // A timer that is set too early only fires in vain, and is moved then: moving it with every call costs more.
         if self.read_timer.deadline() > deadline {
             self.read_timer.as_mut().reset(deadline);
@@ -243,6 +196,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Link<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Link<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_rest(cx))?;
+        self.unsent = true;
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.stalled(cx, polled)
     }
@@ -250,8 +205,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Link<S> {
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
+        bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_rest(cx))?;
+        self.unsent = true;
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.stalled(cx, polled)
     }
@@ -261,11 +218,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Link<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_rest(cx))?;
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        // Whoever writes through us flushes only when he has nothing more to write.
+        self.unsent &= !matches!(polled, Poll::Ready(Ok(())));
         self.stalled(cx, polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_rest(cx))?;
         let polled = Pin::new(&mut self.stream).poll_shutdown(cx);
         self.stalled(cx, polled)
     }
@@ -273,6 +234,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Link<S> {
 
 #[cfg(test)]
 mod tests {
+    use hyper::Version;
+    use metrics::Gauge;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
     use super::*;
@@ -289,7 +252,7 @@ mod tests {
         let started = Instant::now();
         assert_eq!(link.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
 
-        drop(calls.begin(Version::HTTP_11));
+        drop(calls.begin(Version::HTTP_11, Some(0)));
         assert_eq!(link.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert!(started.elapsed() >= LIMITS.idle);
     }
@@ -299,7 +262,7 @@ mod tests {
         let (mut far, near) = duplex(64);
         let calls = Calls::new(Gauge::noop());
         let mut link = Link::new(near, LIMITS, calls.clone());
-        drop(calls.begin(Version::HTTP_11));
+        drop(calls.begin(Version::HTTP_11, Some(0)));
         let dripping = async {
             // Never silent for as long as the idle deadline, and without an end.
             loop {
@@ -325,7 +288,7 @@ mod tests {
         let (_far, near) = duplex(64);
         let calls = Calls::new(Gauge::noop());
         let mut link = Link::new(near, LIMITS, calls.clone());
-        let call = calls.begin(Version::HTTP_11);
+        let call = calls.begin(Version::HTTP_11, Some(0));
         let patient = tokio::time::timeout(4 * LIMITS.idle, link.read_u8()).await;
         assert!(patient.is_err());
         let ending = async {
@@ -341,28 +304,97 @@ mod tests {
         let (_far, near) = duplex(4);
         let calls = Calls::new(Gauge::noop());
         let mut link = Link::new(near, LIMITS, calls.clone());
-        let _call = calls.begin(Version::HTTP_11);
+        let _call = calls.begin(Version::HTTP_11, Some(0));
         assert_eq!(calls.waiting_since(), None, "the call is ours to do");
         assert_eq!(link.write_all(b"more than fits").await.unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert!(calls.waiting_since().is_some(), "nobody takes the answer");
     }
 
-    #[tokio::test]
-    async fn a_connection_waits_for_the_other_side_unless_a_call_has_all_it_needs() {
+    /// Knows one request.
+    #[derive(Debug)]
+    struct One;
+
+    const KNOWN: &[u8] = b"GET /known HTTP/1.1\r\n\r\n";
+    const OTHER: &[u8] = b"GET /other HTTP/1.1\r\n\r\n";
+    /// More than a small body.
+    const BODY: &[u8] = &[b'x'; SMALL + 1];
+
+    impl Repeats for One {
+        fn repeat(&self, head: &[u8], answer: &mut Vec<u8>) -> Option<Bytes> {
+            (head == KNOWN).then(|| {
+                answer.extend_from_slice(b"head");
+                Bytes::from_static(BODY)
+            })
+        }
+    }
+
+    fn repeating<S>(stream: S) -> (Link<S>, Calls) {
         let calls = Calls::new(Gauge::noop());
-        let first = calls.waiting_since();
-        assert!(first.is_some());
-        let call = calls.begin(Version::HTTP_11);
-        assert_eq!(calls.waiting_since(), None);
-        let awaited = calls.await_body(Duration::ZERO);
-        assert!(calls.waiting_since() >= first);
-        assert_eq!(calls.worth_nothing_since(), calls.waiting_since());
-        drop(awaited);
-        let awaited = calls.await_body(Duration::from_millis(3));
-        assert_eq!(calls.worth_nothing_since().map(|since| since + Duration::from_millis(3)), calls.waiting_since());
-        drop(awaited);
-        assert_eq!(calls.waiting_since(), None);
+        let limits = Limits { header: Duration::from_secs(60), idle: Duration::from_secs(60) };
+        (Link::new(stream, limits, calls.clone()).repeating(Arc::new(One)), calls)
+    }
+
+    #[tokio::test]
+    async fn a_known_request_is_answered_whole_and_the_next_one_is_passed_on() {
+        // Of so little room that an answer takes many turns.
+        let (mut far, near) = duplex(64);
+        let (mut link, calls) = repeating(near);
+        let asking = async {
+            let (mut answer, whole) = (Vec::new(), [b"head", BODY].concat());
+            for _ in 0..3 {
+                far.write_all(KNOWN).await.unwrap();
+                answer.resize(whole.len(), 0);
+                far.read_exact(&mut answer).await.unwrap();
+                assert!(answer == whole);
+            }
+            far.write_all(OTHER).await.unwrap();
+            far
+        };
+        let mut passed = [0; OTHER.len()];
+        let (mut far, read) = tokio::join!(asking, link.read_exact(&mut passed));
+        assert_eq!((read.unwrap(), &passed[..]), (OTHER.len(), OTHER));
+        assert!(calls.with_head(|head| head == OTHER).unwrap());
+        // No repeat comes between an answer and its end, nor in a message.
+        let call = calls.begin(Version::HTTP_11, Some(0));
+        far.write_all(KNOWN).await.unwrap();
+        link.read_exact(&mut passed).await.unwrap();
+        assert_eq!(passed, KNOWN);
         drop(call);
-        assert!(calls.waiting_since() >= first);
+        far.write_all(KNOWN).await.unwrap();
+        link.read_exact(&mut passed).await.unwrap();
+        assert_eq!(passed, KNOWN, "the place is lost");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_repeated_before_the_answer_before_it_has_gone_out() {
+        let (mut far, near) = duplex(4096);
+        let (mut link, calls) = repeating(near);
+        far.write_all(OTHER).await.unwrap();
+        let mut passed = [0; OTHER.len()];
+        link.read_exact(&mut passed).await.unwrap();
+        drop(calls.begin(Version::HTTP_11, Some(0)));
+        link.write_all(b"answer").await.unwrap();
+        far.write_all(KNOWN).await.unwrap();
+        link.read_exact(&mut passed).await.unwrap();
+        assert_eq!(passed, KNOWN, "more of the answer may come");
+        drop(calls.begin(Version::HTTP_11, Some(0)));
+        link.flush().await.unwrap();
+        far.write_all(KNOWN).await.unwrap();
+        let mut answer = [0; b"answerhead".len()];
+        tokio::select! {
+            _ = link.read(&mut passed) => panic!("it was passed on"),
+            read = far.read_exact(&mut answer) => drop(read.unwrap()),
+        }
+        assert_eq!(&answer, b"answerhead");
+    }
+
+    #[tokio::test]
+    async fn a_repeat_that_nobody_takes_is_given_up() {
+        let (mut far, near) = duplex(64);
+        let calls = Calls::new(Gauge::noop());
+        let mut link = Link::new(near, LIMITS, calls.clone()).repeating(Arc::new(One));
+        far.write_all(KNOWN).await.unwrap();
+        assert_eq!(link.read(&mut [0; 64]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(calls.waiting_since().is_some(), "nobody takes the answer");
     }
 }
