@@ -23,7 +23,7 @@ use tokio::{sync::Semaphore, time::Instant};
 use tower::ServiceExt;
 use tracing::Instrument;
 
-pub(super) use self::{body::Guard, rates::Ledger, repeat::Wanted};
+pub(super) use self::{body::Guard, rates::Ledger, repeat::Repeatable};
 use self::{
     body::{Guarded, Progress, TooSlow, Watched},
     counters::Counters,
@@ -90,15 +90,11 @@ impl Front {
             let started = Instant::now();
             let method = request.method().clone();
             let origin = request.headers().get(header::ORIGIN).cloned();
-            let wanted = self.wants(&request, &calls);
             let (parts, incoming) = request.into_parts();
             let progress = Arc::new(Progress::new(&incoming, self.app.config.server.body_timeout(), calls.clone()));
             let discards = !parts.headers.contains_key(header::EXPECT);
-            let mut request =
+            let request =
                 Request::from_parts(parts, Body::new(Watched::new(incoming, Arc::clone(&progress), discards)));
-            if wanted.is_some() {
-                request.extensions_mut().insert(Wanted);
-            }
             let ledger = self.app.rates.any().then(Ledger::default);
             let slot = Arc::clone(&self.slots).try_acquire_owned().ok();
             let admitted = if slot.is_some() || is_probe(request.uri()) {
@@ -116,9 +112,7 @@ impl Front {
             }
             self.finish(&mut response, &method, &id, started);
             headers::add_contract(response.headers_mut(), &id, origin.as_ref(), &self.app.config.server);
-            if let Some(met) = wanted {
-                self.remember(&calls, met, &mut response);
-            }
+            self.remember(&calls, &mut response);
             response.map(|body| Body::new(Guarded::new(body, Box::new((guard, slot)))))
         }
         .instrument(span)

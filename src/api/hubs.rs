@@ -17,7 +17,7 @@ use tokio::time::{Duration, Instant};
 
 mod form;
 
-use super::{BASE, auth::Caller, error::Failure, extract::Deadline, front::Wanted};
+use super::{BASE, auth::Caller, error::Failure, extract::Deadline, front::Repeatable};
 use crate::{
     app::App,
     catalog::hub::RequestKind,
@@ -109,8 +109,8 @@ async fn call_hub(
     {
         let (answer, again) = recalled?;
         let mut response = respond(answer);
-        if request.extensions().get::<Wanted>().is_some() {
-            response.extensions_mut().insert(Arc::new(again));
+        if let Some(repeatable) = Repeatable::of(&app, &request, again) {
+            response.extensions_mut().insert(repeatable);
         }
         return Ok(response);
     }

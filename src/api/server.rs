@@ -8,6 +8,7 @@ mod bounds;
 mod calls;
 mod crowd;
 mod heads;
+mod lent;
 mod link;
 mod tls;
 mod workers;
@@ -20,18 +21,18 @@ use hyper::{
 };
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::{
-        conn::auto,
-        graceful::{GracefulShutdown, Watcher},
-    },
+    server::conn::auto,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     runtime::Handle,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{AbortOnDropHandle, TaskTracker},
+};
 
 pub use self::tls::Tls;
 pub(super) use self::{
@@ -40,7 +41,8 @@ pub(super) use self::{
     workers::Workers,
 };
 use self::{
-    crowd::Crowd,
+    crowd::{Crowd, Leave, Place},
+    lent::Home,
     link::{Limits, Link},
 };
 use super::Front;
@@ -74,19 +76,17 @@ pub(super) async fn serve_by(
 ) -> bool {
     let front = Arc::new(front);
     let builder = Arc::new(builder(workers.clone()));
-    let graceful = GracefulShutdown::new();
+    let connections = TaskTracker::new();
     let limits = Limits { header: settings.header_timeout(), idle: settings.idle_timeout() };
     let (open, in_flight) = (metrics::gauge!(metric::CONNECTIONS), metrics::gauge!(metric::HTTP_IN_FLIGHT));
-    let crowd = Crowd::new(settings);
+    let crowd = Crowd::new(settings, stop.clone());
     let _keeper = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&crowd).keep_order()));
 
     while let Some(stream) = stop.run_until_cancelled(accept(&listener, &crowd)).await {
         let calls = Calls::new(in_flight.clone());
         let Some(place) = stop.run_until_cancelled(crowd.enter(calls.clone())).await else { break };
-        let (front, builder, open, watcher) =
-            (Arc::clone(&front), Arc::clone(&builder), open.clone(), graceful.watcher());
+        let (front, builder, open) = (Arc::clone(&front), Arc::clone(&builder), open.clone());
         let acceptor = tls.as_ref().map(Tls::acceptor);
-        let stop = stop.clone();
         let (runtime, seat) = workers.seat();
         let stream = match moved(stream, &runtime) {
             Ok(stream) => stream,
@@ -95,34 +95,27 @@ pub(super) async fn serve_by(
                 continue;
             }
         };
-        runtime.spawn(async move {
-            let _seat = seat;
-            open.increment(1.0);
-            let served = async {
+        connections.spawn_on(
+            async move {
+                let _seat = seat;
+                open.increment(1.0);
                 match acceptor {
-                    None => attend(&builder, watcher, stream, limits, calls, front).await,
+                    None => attend(&builder, stream, limits, calls, front, &place).await,
                     // It takes more room, which those without TLS need not have.
                     Some(acceptor) => {
-                        Box::pin(async {
-                            let shaken = Box::pin(shake_hands(&acceptor, stream, limits, &stop)).await;
-                            if let Some(stream) = shaken {
-                                attend(&builder, watcher, stream, limits, calls, front).await;
-                            }
-                        })
-                        .await
+                        if let Some(stream) = Box::pin(shake_hands(&acceptor, stream, limits, &place)).await {
+                            attend(&builder, stream, limits, calls, front, &place).await;
+                        }
                     }
                 }
-            };
-            // By reference: what takes a future keeps room for it twice.
-            let served = std::pin::pin!(served);
-            if place.stay(served).await.is_none() {
-                tracing::debug!("a connection that kept us waiting gave way to others");
-            }
-            open.decrement(1.0);
-        });
+                open.decrement(1.0);
+            },
+            &runtime,
+        );
     }
     drop(listener);
-    tokio::time::timeout(settings.drain(), graceful.shutdown()).await.is_ok()
+    connections.close();
+    tokio::time::timeout(settings.drain(), connections.wait()).await.is_ok()
 }
 
 /// The connection that the handshake leads to, if it comes to an end in time.
@@ -130,9 +123,9 @@ async fn shake_hands(
     acceptor: &TlsAcceptor,
     stream: TcpStream,
     limits: Limits,
-    stop: &CancellationToken,
+    place: &Place,
 ) -> Option<Box<TlsStream<TcpStream>>> {
-    match stop.run_until_cancelled(tokio::time::timeout(limits.header, acceptor.accept(stream))).await? {
+    match place.stay(tokio::time::timeout(limits.header, acceptor.accept(stream))).await.ok()? {
         Ok(Ok(stream)) => return Some(Box::new(stream)),
         Ok(Err(error)) => tracing::debug!("a TLS handshake failed: {error}"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
@@ -149,26 +142,51 @@ fn moved(stream: TcpStream, runtime: &Handle) -> io::Result<TcpStream> {
 /// Serves one connection to its end.
 async fn attend<S>(
     builder: &auto::Builder<Workers>,
-    watcher: Watcher,
     stream: S,
     limits: Limits,
     calls: Calls,
     front: Arc<Front>,
+    place: &Place,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let link = Link::new(stream, limits, calls.clone()).repeating(Arc::<Front>::clone(&front));
+    let mut link = Link::new(stream, limits, calls.clone()).repeating(Arc::<Front>::clone(&front));
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let guard = calls.begin(request.version(), request.body().size_hint().exact());
         let (front, calls) = (Arc::clone(&front), calls.clone());
         // The connection keeps room for what is made here, also between calls.
         Box::pin(async move { Ok::<_, std::convert::Infallible>(front.answer(request, calls, Box::new(guard)).await) })
     });
-    let connection = builder.serve_connection(TokioIo::new(link), service).into_owned();
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!("a connection ended early: {error}");
+    loop {
+        match place.stay(link.wait()).await {
+            Ok(Ok(true)) => {}
+            // What is left of an answer goes out; whether the other side takes our word that this is the end is its own affair.
+            Ok(Ok(false)) | Err(Leave::Finishing) => return drop(link.shutdown().await),
+            Ok(Err(error)) => return tracing::debug!("a connection ended early: {error}"),
+            Err(Leave::AtOnce) => return tracing::debug!("{GAVE_WAY}"),
+        }
+        link.unpark();
+        let home = Home::new();
+        let io = TokioIo::new(home.lend(link));
+        let mut connection = Box::pin(builder.serve_connection(io, service.clone()).into_owned());
+        let ended = match place.stay(connection.as_mut()).await {
+            Ok(ended) => ended,
+            Err(Leave::Finishing) => {
+                connection.as_mut().graceful_shutdown();
+                connection.as_mut().await
+            }
+            Err(Leave::AtOnce) => return tracing::debug!("{GAVE_WAY}"),
+        };
+        drop(connection);
+        match (home.back().and_then(Link::parked), ended) {
+            (Some(parked), _) => link = parked,
+            (None, Ok(())) => return,
+            (None, Err(error)) => return tracing::debug!("a connection ended early: {error}"),
+        }
     }
 }
+
+const GAVE_WAY: &str = "a connection that kept us waiting gave way to others";
 
 fn builder(workers: Workers) -> auto::Builder<Workers> {
     let mut builder = auto::Builder::new(workers);

@@ -160,7 +160,7 @@ mod tests {
             let writer = lines.clone();
             let log = Log { format, level: "info".to_owned() };
             tracing::subscriber::with_default(subscriber(&log, move || writer.clone()), || {
-                LINE.log_by_the_library(true)
+                LINE.log_by_the_library(true);
             });
             let mut ours = String::new();
             compose(&mut ours, format, &LINE).unwrap();

@@ -6,10 +6,16 @@
 //! Each thread has connections of its own: a connection's task runs where it was opened, and an answer that has to wake
 //! another thread costs more than a connection does.
 
-use std::{error::Error as StdError, time::Duration};
+use std::{
+    error::Error as StdError,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use ::url::Url;
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -21,7 +27,7 @@ use hyper_util::{
 use rustls::ClientConfig;
 use thread_local::ThreadLocal;
 use tokio::net::TcpStream;
-use tower::{BoxError, Service as _, timeout::Timeout, util::BoxCloneSyncService};
+use tower::{BoxError, Service, ServiceExt as _, timeout::Timeout, util::BoxCloneSyncService};
 use tower_http::decompression::{Decompression, DecompressionBody};
 
 use super::{client::Settings, resolver::Resolver};
@@ -31,8 +37,26 @@ pub(super) const USER_AGENT: &str = concat!("hubgate/", env!("CARGO_PKG_VERSION"
 /// After so much silence the system asks whether the other side of a connection is still there.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(15);
 
-type Connector = BoxCloneSyncService<Uri, MaybeHttpsStream<TokioIo<TcpStream>>, BoxError>;
+type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 type Pool = Decompression<Client<Connector, Full<Bytes>>>;
+
+/// What opens connections. The pool clones it for every call, and uses it for few.
+#[derive(Clone)]
+struct Connector(Arc<BoxCloneSyncService<Uri, Stream, BoxError>>);
+
+impl Service<Uri> for Connector {
+    type Response = Stream;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Stream, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        Box::pin(BoxCloneSyncService::clone(&self.0).oneshot(to))
+    }
+}
 
 /// An answer, its body not read yet.
 pub(super) type Answer = http::Response<DecompressionBody<Incoming>>;
@@ -89,7 +113,7 @@ impl Lean {
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(self.settings.pool_idle)
-            .build(Connector::new(connector));
+            .build(Connector(Arc::new(BoxCloneSyncService::new(connector))));
         Decompression::new(client).gzip(true)
     }
 }

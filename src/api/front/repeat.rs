@@ -9,10 +9,10 @@ use std::{cell::RefCell, sync::Arc, time::SystemTime};
 
 use axum::{
     body::Body,
-    http::{HeaderName, Method, Request, Response, StatusCode, Version, header},
+    http::{HeaderName, Request, Response, StatusCode, Version, header},
 };
 use bytes::Bytes;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 use secrecy::{ExposeSecret, SecretSlice};
 use tokio::time::Instant;
 
@@ -22,6 +22,7 @@ use crate::{
         Route, auth, hubs,
         server::{self, Calls},
     },
+    app::App,
     gateway::{Again, Said},
     instance::Met,
     recent::Recent,
@@ -52,9 +53,12 @@ struct Repeat {
     tally: Tally,
 }
 
-/// The request came a second time: it is asked for how to answer it again.
+/// How an answer that was just given can be given again.
 #[derive(Debug, Clone)]
-pub(in crate::api) struct Wanted;
+pub(in crate::api) struct Repeatable {
+    met: Met,
+    again: Arc<Again>,
+}
 
 /// What an answer is not remembered with, for it is another every time.
 const PASSING: [HeaderName; 6] = [
@@ -83,38 +87,38 @@ impl Repeats {
     }
 }
 
-/// Whether all that the request asks of its connection is to stay open.
-fn asks_only_for_an_answer(request: &Request<Incoming>) -> bool {
+impl Repeatable {
+    /// `None` for a request that is not to be known by its bytes.
+    pub(in crate::api) fn of(app: &App, request: &Request<Body>, again: Again) -> Option<Self> {
+        // Limits count every call.
+        let may = !app.rates.any() && hubs::is_call(request.uri().path()) && asks_only_for_an_answer(request);
+        let met = if may { app.directory.met(auth::only_token(request.headers())?) } else { None };
+        met.map(|met| Self { met, again: Arc::new(again) })
+    }
+}
+
+/// Whether all that the request, a GET, asks of its connection is to stay open.
+fn asks_only_for_an_answer(request: &Request<Body>) -> bool {
     let headers = request.headers();
     let mut connection = headers.get_all(header::CONNECTION).iter();
-    request.method() == Method::GET
-        && request.version() == Version::HTTP_11
+    request.version() == Version::HTTP_11
         && request.body().is_end_stream()
         && connection.all(|value| value.as_bytes().eq_ignore_ascii_case(b"keep-alive"))
         && ![header::EXPECT, header::UPGRADE, header::TRANSFER_ENCODING].iter().any(|name| headers.contains_key(name))
 }
 
 impl Front {
-    /// How the instance of a request was met that may be known by its bytes from now on.
-    pub(super) fn wants(&self, request: &Request<Incoming>, calls: &Calls) -> Option<Met> {
-        // Limits count every call.
-        let may = self.serves_hubs && !self.app.rates.any() && hubs::is_call(request.uri().path());
-        if !may || !asks_only_for_an_answer(request) {
-            return None;
-        }
-        calls.with_head(|head| self.repeats.has_seen(head)).filter(|seen| *seen)?;
-        self.app.directory.met(auth::only_token(request.headers())?)
-    }
-
-    /// Remembers how to give `response` again to the call that began last.
-    pub(super) fn remember(&self, calls: &Calls, met: Met, response: &mut Response<Body>) {
-        let Some(again) = response.extensions_mut().remove::<Arc<Again>>() else { return };
-        let status = response.status().as_u16();
-        let Some(tally) = self.counters.tally(Route::Hub.as_str(), "GET", status) else { return };
-        let lines = lines(response);
+    /// Remembers how to give `response` again to the call that began last, if it can be and the call came before.
+    pub(super) fn remember(&self, calls: &Calls, response: &mut Response<Body>) {
+        let Some(Repeatable { met, again }) = response.extensions_mut().remove::<Repeatable>() else { return };
         calls.with_head(|head| {
-            let repeat = Repeat { head: head.to_vec().into(), met, again, lines, status, tally };
-            self.repeats.known.put(head, repeat);
+            let status = response.status().as_u16();
+            if self.repeats.has_seen(head)
+                && let Some(tally) = self.counters.tally(Route::Hub.as_str(), "GET", status)
+            {
+                let repeat = Repeat { head: head.to_vec().into(), met, again, lines: lines(response), status, tally };
+                self.repeats.known.put(head, repeat);
+            }
         });
     }
 }

@@ -65,14 +65,31 @@ fn connect(front: &Arc<Front>) -> DuplexStream {
     let (far, near) = duplex(1024);
     let settings = &front.app().config.server;
     let limits = Limits { header: settings.header_timeout(), idle: settings.idle_timeout() };
-    let (calls, graceful) = (Calls::new(metrics::Gauge::noop()), GracefulShutdown::new());
+    let (calls, crowd) = (Calls::new(metrics::Gauge::noop()), Crowd::new(settings, CancellationToken::new()));
     let front = Arc::clone(front);
     tokio::spawn(async move {
-        // Its end would be an order to stop.
-        attend(&builder(Workers::none()), graceful.watcher(), near, limits, calls, front).await;
-        drop(graceful);
+        let place = crowd.enter(calls.clone()).await;
+        attend(&builder(Workers::none()), near, limits, calls, front, &place).await;
     });
     far
+}
+
+#[tokio::test]
+async fn a_connection_goes_on_after_a_silence() {
+    let (_dir, front) = front(10).await;
+    let mut far = connect(&front);
+    for silence in [0, 5, 1, 50] {
+        tokio::time::sleep(Duration::from_secs(silence)).await;
+        far.write_all(b"GET /nothing HTTP/1.1\r\nHost: t\r\n\r\n").await.unwrap();
+        let mut told = Vec::new();
+        while !told.ends_with(b"refused") {
+            assert!(far.read_buf(&mut told).await.unwrap() > 0, "{}", told.escape_ascii());
+        }
+        assert!(told.starts_with(b"HTTP/1.1 200 "), "{}", told.escape_ascii());
+    }
+    let closed = Instant::now();
+    assert_eq!(far.read_u8().await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    assert!(closed.elapsed() >= front.app().config.server.idle_timeout());
 }
 
 fn head(path: &str, length: usize) -> String {

@@ -143,6 +143,11 @@ impl Calls {
         state.head = if whole && keeps { heads::keep(bytes) } else { None };
     }
 
+    /// Since when there is nothing to do, where there is not.
+    pub(super) fn idle_since(&self) -> Instant {
+        self.state().idle_since
+    }
+
     /// Whether what comes now begins a message, and all calls before it were answered.
     pub(super) fn is_between(&self) -> bool {
         let state = self.state();

@@ -36,6 +36,7 @@ pub(super) struct Crowd {
     /// How long anybody may keep us waiting while it is crowded.
     patience: Duration,
     members: Mutex<Members>,
+    stop: CancellationToken,
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +45,15 @@ struct Members {
     present: BTreeMap<u64, (Calls, CancellationToken)>,
     /// Until when it counts as crowded.
     crowded_until: Option<Instant>,
+}
+
+/// How a connection has to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// When the calls in flight are answered.
+    Finishing,
+    /// It kept us waiting, and gives way to others.
+    AtOnce,
 }
 
 /// A connection's place, free again when this is dropped.
@@ -56,7 +66,8 @@ pub(super) struct Place {
 }
 
 impl Crowd {
-    pub(super) fn new(settings: &Server) -> Arc<Self> {
+    /// Everybody has to leave when `stop` is cancelled.
+    pub(super) fn new(settings: &Server, stop: CancellationToken) -> Arc<Self> {
         let most = most(settings.max_connections.min(Semaphore::MAX_PERMITS), open_files());
         if most < settings.max_connections {
             tracing::info!(
@@ -67,7 +78,7 @@ impl Crowd {
         let places = Arc::new(Semaphore::new(most));
         // Half of what is given when there is room: in a burst, some of it went by before we came to accept them.
         let patience = settings.header_timeout() / 2;
-        Arc::new(Self { places, most, patience, members: Mutex::default() })
+        Arc::new(Self { places, most, patience, members: Mutex::default(), stop })
     }
 
     fn members(&self) -> MutexGuard<'_, Members> {
@@ -87,7 +98,7 @@ impl Crowd {
                 break permit;
             }
         };
-        let leave = CancellationToken::new();
+        let leave = self.stop.child_token();
         let mut members = self.members();
         let number = members.next;
         members.next += 1;
@@ -142,9 +153,10 @@ impl Crowd {
 }
 
 impl Place {
-    /// What becomes of `connection`; `None` when it had to leave.
-    pub(super) async fn stay<T>(&self, connection: impl Future<Output = T>) -> Option<T> {
-        self.leave.run_until_cancelled(connection).await
+    /// What becomes of `connection`; an error when it has to leave.
+    pub(super) async fn stay<T>(&self, connection: impl Future<Output = T>) -> Result<T, Leave> {
+        let stayed = self.leave.run_until_cancelled(connection).await;
+        stayed.ok_or_else(|| if self.crowd.stop.is_cancelled() { Leave::Finishing } else { Leave::AtOnce })
     }
 }
 
@@ -175,7 +187,7 @@ mod tests {
 
     fn crowd(most: usize) -> Arc<Crowd> {
         let settings = Server { max_connections: most, header_timeout_s: 1, ..Server::default() };
-        Crowd::new(&settings)
+        Crowd::new(&settings, CancellationToken::new())
     }
 
     #[test]
@@ -202,7 +214,7 @@ mod tests {
         let first = crowd.enter(served).await;
         let second = crowd.enter(Calls::new(Gauge::noop())).await;
         let leaving = async {
-            assert!(second.stay(std::future::pending::<()>()).await.is_none());
+            assert_eq!(second.stay(std::future::pending::<()>()).await, Err(Leave::AtOnce));
             drop(second);
         };
         let (third, ()) = tokio::join!(crowd.enter(Calls::new(Gauge::noop())), leaving);
@@ -220,7 +232,7 @@ mod tests {
         let served = Calls::new(Gauge::noop());
         let _call = served.begin(Version::HTTP_11, Some(0));
         let third = crowd.enter(served).await;
-        assert!(alone.stay(std::future::pending::<()>()).await.is_none());
+        assert_eq!(alone.stay(std::future::pending::<()>()).await, Err(Leave::AtOnce));
         assert!(!third.leave.is_cancelled());
     }
     #[tokio::test(start_paused = true)]

@@ -107,7 +107,15 @@ pub(super) fn with<R>(number: u64, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
 
 #[cfg(test)]
 mod tests {
+    use Step::{Called, Passed};
+
     use super::*;
+
+    #[derive(Debug)]
+    enum Step<'a> {
+        Passed(&'a [u8]),
+        Called(Option<u64>),
+    }
 
     const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
@@ -116,9 +124,9 @@ mod tests {
         let more = [GET, b"abc\n\r\n\r\n"].concat();
         for cut in 0..GET.len() {
             let (first, second) = GET.split_at(cut);
-            assert_eq!(after(&[(first, None), (second, Some(Some(0)))]), Place::Before(0), "{cut}");
+            assert_eq!(after(&[Passed(first), Passed(second), Called(Some(0))]), Place::Before(0), "{cut}");
             let (first, second) = more.split_at(cut);
-            assert_eq!(after(&[(first, None), (second, None)]), Place::Behind(8), "{cut}");
+            assert_eq!(after(&[Passed(first), Passed(second)]), Place::Behind(8), "{cut}");
         }
         let doubtful: [&[u8]; 6] = [
             b"\r\nGET / HTTP/1.1\r\n\r\n",
@@ -131,19 +139,19 @@ mod tests {
         for bytes in doubtful {
             for cut in 0..=bytes.len() {
                 let (first, second) = bytes.split_at(cut);
-                assert_eq!(after(&[(first, None), (second, None)]), Place::Lost, "{} {cut}", bytes.escape_ascii());
+                assert_eq!(after(&[Passed(first), Passed(second)]), Place::Lost, "{} {cut}", bytes.escape_ascii());
             }
         }
-        let begun = after(&[(b"GET / HTTP/1.1\r\nhost: a\r\n", None)]);
+        let begun = after(&[Passed(b"GET / HTTP/1.1\r\nhost: a\r\n")]);
         assert!(matches!(begun, Place::Within(Line { length: 0, follows: true, .. })), "{begun:?}");
     }
 
-    fn after(steps: &[(&[u8], Option<Option<u64>>)]) -> Place {
+    fn after(steps: &[Step<'_>]) -> Place {
         let mut place = Place::Before(0);
-        for (bytes, call) in steps {
-            place.passed(bytes);
-            if let Some(body) = call {
-                place.called(*body);
+        for step in steps {
+            match *step {
+                Passed(bytes) => place.passed(bytes),
+                Called(body) => place.called(body),
             }
         }
         place
@@ -152,23 +160,26 @@ mod tests {
     #[test]
     fn the_place_is_known_as_long_as_nothing_is_in_doubt() {
         let post = [GET, b"abc"].concat();
-        assert_eq!(after(&[(GET, Some(Some(0))), (GET, Some(Some(0)))]), Place::Before(0));
-        assert_eq!(after(&[(GET, None)]), Place::Behind(0));
-        assert_eq!(after(&[(&post, Some(Some(3)))]), Place::Before(0));
-        assert_eq!(after(&[(&post, Some(Some(7))), (b"de", None)]), Place::Before(2));
-        assert_eq!(after(&[(&post, Some(Some(7))), (b"defg", None), (GET, Some(Some(0)))]), Place::Before(0));
-        let lost: [&[(&[u8], Option<Option<u64>>)]; 7] = [
+        assert_eq!(after(&[Passed(GET), Called(Some(0)), Passed(GET), Called(Some(0))]), Place::Before(0));
+        assert_eq!(after(&[Passed(GET)]), Place::Behind(0));
+        assert_eq!(after(&[Passed(&post), Called(Some(3))]), Place::Before(0));
+        assert_eq!(after(&[Passed(&post), Called(Some(7)), Passed(b"de")]), Place::Before(2));
+        assert_eq!(
+            after(&[Passed(&post), Called(Some(7)), Passed(b"defg"), Passed(GET), Called(Some(0))]),
+            Place::Before(0)
+        );
+        let lost: [&[Step<'_>]; 7] = [
             // A body of unknown length, more than one message at once, or more than a body.
-            &[(GET, Some(None))],
-            &[(&post, Some(Some(0)))],
-            &[(&post, Some(Some(4))), (b"de", None)],
+            &[Passed(GET), Called(None)],
+            &[Passed(&post), Called(Some(0))],
+            &[Passed(&post), Called(Some(4)), Passed(b"de")],
             // More before a call was made of it, or two calls of one head.
-            &[(GET, None), (GET, None)],
-            &[(GET, Some(Some(0))), (b"", Some(Some(0)))],
+            &[Passed(GET), Passed(GET)],
+            &[Passed(GET), Called(Some(0)), Passed(b""), Called(Some(0))],
             // A call before the head has ended.
-            &[(b"GET / HTTP/1.1\r\n", Some(Some(0)))],
+            &[Passed(b"GET / HTTP/1.1\r\n"), Called(Some(0))],
             // For good.
-            &[(GET, Some(None)), (GET, Some(Some(0)))],
+            &[Passed(GET), Called(None), Passed(GET), Called(Some(0))],
         ];
         for steps in lost {
             assert_eq!(after(steps), Place::Lost, "{steps:?}");

@@ -1,10 +1,12 @@
 //! A connection with deadlines: for the head of a request, for silence between requests, for a stalled answer.
 //!
-//! A request that somebody can answer by its bytes alone is answered here, and hyper never sees it.
+//! A request that somebody can answer by its bytes alone is answered here, and hyper never sees it. Between calls a
+//! connection does without hyper after a while, for the room that it takes.
 
 use std::{
     cell::RefCell,
     fmt,
+    future::poll_fn,
     io::{self, IoSlice},
     pin::Pin,
     sync::Arc,
@@ -27,6 +29,12 @@ pub(in crate::api) trait Repeats: fmt::Debug + Send + Sync {
     fn repeat(&self, head: &[u8], answer: &mut Vec<u8>) -> Option<Bytes>;
 }
 
+/// After so much silence hyper is done without: making it anew costs less than keeping its buffers for long.
+const PARKED_AFTER: Duration = Duration::from_secs(1);
+
+/// What is read at once where hyper does not say.
+const PIECE: usize = 8 << 10;
+
 /// A body that is no longer is put behind its head, so that both go out as one piece.
 const SMALL: usize = 16 << 10;
 
@@ -47,10 +55,24 @@ pub(super) struct Link<S> {
     read_timer: Pin<Box<Sleep>>,
     write_timer: Option<Pin<Box<Sleep>>>,
     repeats: Option<Arc<dyn Repeats>>,
+    /// What was read already and is passed on first.
+    ahead: Bytes,
+    parking: Parking,
     /// Whether something was written through us that may not have gone out yet.
     unsent: bool,
     /// What is left to be sent of an answer given here.
     rest: Option<Box<Rest>>,
+}
+
+/// How it is with hyper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Parking {
+    /// It is not there.
+    Away,
+    /// It reads from us.
+    There,
+    /// It was told to go, for there is nothing to do.
+    Told,
 }
 
 /// The rest of an answer, head before body; its call is in flight.
@@ -64,7 +86,28 @@ impl<S> Link<S> {
     /// A connection whose first head begins now.
     pub(super) fn new(stream: S, limits: Limits, calls: Calls) -> Self {
         let read_timer = Box::pin(tokio::time::sleep_until(calls.connect() + limits.header));
-        Self { stream, calls, limits, read_timer, write_timer: None, repeats: None, unsent: false, rest: None }
+        Self {
+            stream,
+            calls,
+            limits,
+            read_timer,
+            write_timer: None,
+            repeats: None,
+            ahead: Bytes::new(),
+            parking: Parking::Away,
+            unsent: false,
+            rest: None,
+        }
+    }
+
+    /// From now on hyper reads.
+    pub(super) fn unpark(&mut self) {
+        self.parking = Parking::There;
+    }
+
+    /// This connection again, if hyper was told to go and it goes on by itself.
+    pub(super) fn parked(mut self) -> Option<Self> {
+        (std::mem::replace(&mut self.parking, Parking::Away) == Parking::Told).then_some(self)
     }
 
     /// With somebody who answers requests by their bytes.
@@ -160,8 +203,35 @@ impl<S: AsyncWrite + Unpin> Link<S> {
     }
 }
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
+    /// Waits for something that has to be read, which is passed on to whoever reads then; `false` at the end.
+    ///
+    /// # Errors
+    /// Those of the connection, and its deadlines.
+    pub(super) async fn wait(&mut self) -> io::Result<bool> {
+        thread_local! {
+            static PIECES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
+        poll_fn(|cx| {
+            PIECES.with_borrow_mut(|piece| {
+                piece.resize(PIECE, 0);
+                let mut buf = ReadBuf::new(piece);
+                ready!(Pin::new(&mut *self).poll_read(cx, &mut buf))?;
+                self.ahead = Bytes::copy_from_slice(buf.filled());
+                Poll::Ready(Ok(!self.ahead.is_empty()))
+            })
+        })
+        .await
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Link<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.ahead.is_empty() {
+            let count = self.ahead.len().min(buf.remaining());
+            buf.put_slice(&self.ahead.split_to(count));
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         let polled = loop {
             ready!(self.poll_rest(cx))?;
@@ -180,12 +250,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Link<S> {
             return polled;
         }
         let Some(deadline) = self.calls.read_deadline(&self.limits, cx.waker()) else { return Poll::Pending };
+        let parks = self.parking == Parking::There && self.is_between();
+        let parked = if parks { self.calls.idle_since() + PARKED_AFTER } else { deadline };
+        let (deadline, parks) = (deadline.min(parked), parks && parked < deadline);
         // A timer that is set too early only fires in vain, and is moved then: moving it with every call costs more.
         if self.read_timer.deadline() > deadline {
             self.read_timer.as_mut().reset(deadline);
         }
         while self.read_timer.as_mut().poll(cx).is_ready() {
             if Instant::now() >= deadline {
+                if parks {
+                    self.parking = Parking::Told;
+                }
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
             self.read_timer.as_mut().reset(deadline);
@@ -227,6 +303,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Link<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_rest(cx))?;
+        // Hyper takes its leave as if the other side had gone.
+        if self.parking == Parking::Told {
+            return Poll::Ready(Ok(()));
+        }
         let polled = Pin::new(&mut self.stream).poll_shutdown(cx);
         self.stalled(cx, polled)
     }
@@ -363,6 +443,47 @@ mod tests {
         far.write_all(KNOWN).await.unwrap();
         link.read_exact(&mut passed).await.unwrap();
         assert_eq!(passed, KNOWN, "the place is lost");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_connection_sends_hyper_away_and_goes_on_by_itself() {
+        let (mut far, near) = duplex(4096);
+        let (mut link, calls) = repeating(near);
+        let (mut passed, mut more) = ([0; OTHER.len()], [0; 64]);
+        for _ in 0..3 {
+            far.write_all(OTHER).await.unwrap();
+            assert!(link.wait().await.unwrap());
+            link.unpark();
+            // Hyper begins with a few bytes.
+            link.read_exact(&mut passed[..7]).await.unwrap();
+            link.read_exact(&mut passed[7..]).await.unwrap();
+            assert_eq!(passed, OTHER);
+            let call = calls.begin(Version::HTTP_11, Some(0));
+            let waited = tokio::time::timeout(10 * PARKED_AFTER, link.read(&mut more)).await;
+            assert!(waited.is_err(), "not while there is something to do");
+            drop(call);
+            assert_eq!(link.read(&mut more).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+            link.shutdown().await.unwrap();
+            link = link.parked().unwrap();
+            assert!(calls.waiting_since().is_some_and(|since| since.elapsed() >= PARKED_AFTER));
+        }
+        drop(far);
+        assert!(!link.wait().await.unwrap(), "the other side is gone");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_a_message_may_not_have_ended_hyper_stays() {
+        let (mut far, near) = duplex(4096);
+        let (mut link, calls) = repeating(near);
+        far.write_all(b"POST / HTTP/1.1\r\n\r\n5\r\nab").await.unwrap();
+        assert!(link.wait().await.unwrap());
+        link.unpark();
+        let mut more = [0; 64];
+        assert!(link.read(&mut more).await.unwrap() > 0);
+        drop(calls.begin(Version::HTTP_11, None));
+        assert_eq!(link.read(&mut more).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(calls.idle_since().elapsed() >= Duration::from_secs(60));
+        assert!(link.parked().is_none(), "that was the end");
     }
 
     #[tokio::test]
