@@ -104,39 +104,36 @@ fn measured(requests: u64, cpu: Duration, elapsed: Duration, resident: u64, mut 
 pub async fn paced(load: &Load, connections: usize, rate: f64, time: Duration) -> Outcome<Vec<f64>> {
     let begin = Instant::now() + Duration::from_millis(100);
     let each = Duration::from_secs_f64(connections as f64 / rate);
-    let mut tasks = JoinSet::new();
-    for number in 0..connections {
-        let load = load.clone();
-        tasks.spawn(async move {
-            let mut wire = Wire::open(load.address).await?;
-            let mut due = begin + each.mul_f64(number as f64 / connections as f64);
-            let mut times = Vec::new();
-            let mut next = number;
-            while due < begin + time {
-                // The timer is coarse; the last millisecond is waited for by yielding.
-                if let Some(wait) = due.checked_duration_since(Instant::now() + Duration::from_millis(2)) {
-                    tokio::time::sleep(wait).await;
+    // A thread for each connection: it can sleep to the microsecond, where a runtime's timer would have to be helped by
+    // spinning, which takes the processor from what is measured.
+    let threads: Vec<_> = (0..connections)
+        .map(|number| {
+            let (load, first) = (load.clone(), begin + each.mul_f64(number as f64 / connections as f64));
+            std::thread::spawn(move || -> Outcome<Vec<f64>> {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+                let mut wire = runtime.block_on(Wire::open(load.address))?;
+                let mut times = Vec::new();
+                let (mut due, mut next) = (first, number);
+                while due < begin + time {
+                    std::thread::sleep(due.saturating_duration_since(Instant::now()));
+                    let sent = Instant::now();
+                    let reply = runtime.block_on(wire.call(&load.requests[next % load.requests.len()]))?;
+                    next += connections;
+                    if reply.status != load.status {
+                        return Err(format!("an answer has status {}", reply.status).into());
+                    }
+                    // What the driver itself was late by is not the program's.
+                    times.push(sent.elapsed().as_secs_f64() * 1e6);
+                    due += each;
                 }
-                while Instant::now() < due {
-                    tokio::task::yield_now().await;
-                }
-                let sent = Instant::now();
-                let reply = wire.call(&load.requests[next % load.requests.len()]).await?;
-                next += connections;
-                if reply.status != load.status {
-                    return Err(format!("an answer has status {}", reply.status).into());
-                }
-                // What the driver itself was late by is not the program's.
-                times.push(sent.elapsed().as_secs_f64() * 1e6);
-                due += each;
-            }
-            Outcome::Ok(times)
-        });
-    }
-    let mut times = Vec::new();
-    while let Some(ended) = tasks.join_next().await {
-        times.extend(ended??);
-    }
+                Ok(times)
+            })
+        })
+        .collect();
+    let ended = tokio::task::spawn_blocking(move || {
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Outcome<Vec<_>>>()
+    });
+    let mut times = ended.await??.concat();
     times.sort_unstable_by(f64::total_cmp);
     Ok(times)
 }

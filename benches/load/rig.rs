@@ -56,6 +56,7 @@ impl Rig {
             home: self.home.path().join(name),
             provider: self.provider.address,
             mappings: mappings(),
+            database: None,
         }
     }
 

@@ -48,6 +48,8 @@ pub struct Setting {
     pub home: PathBuf,
     pub provider: SocketAddr,
     pub mappings: PathBuf,
+    /// A PostgreSQL database in place of the embedded store.
+    pub database: Option<String>,
 }
 
 impl Setting {
@@ -82,6 +84,7 @@ impl Setting {
             return Ok(account);
         }
         let mut command = Command::new(&self.binary);
+        command.envs(self.database.iter().map(|url| ("DATABASE_URL", url)));
         command.args(["account", "create", "--organization", "Bench", "--email", "bench@bench.example", "--json"]);
         let output = command.arg("--data").arg(self.data()).output()?;
         if !output.status.success() {
@@ -101,6 +104,7 @@ impl Setting {
         let address = free_port()?;
         let file = self.write(address)?;
         let mut command = command(&self.binary);
+        command.envs(self.database.iter().map(|url| ("DATABASE_URL", url)));
         command.arg("serve").arg("--config").arg(file);
         let started = Instant::now();
         let mut process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::inherit()))?;

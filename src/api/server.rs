@@ -10,11 +10,14 @@ mod crowd;
 mod heads;
 mod lent;
 mod link;
+#[cfg(test)]
+mod order;
 mod tls;
 mod workers;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
+use axum::body::Body;
 use hyper::{
     body::{Body as _, Incoming},
     service::service_fn,
@@ -150,13 +153,26 @@ async fn attend<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut link = Link::new(stream, limits, calls.clone()).repeating(Arc::<Front>::clone(&front));
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
+    let link = Link::new(stream, limits, calls.clone()).repeating(Arc::<Front>::clone(&front));
+    let service = move |request: hyper::Request<Incoming>| {
         let guard = calls.begin(request.version(), request.body().size_hint().exact());
         let (front, calls) = (Arc::clone(&front), calls.clone());
         // The connection keeps room for what is made here, also between calls.
-        Box::pin(async move { Ok::<_, std::convert::Infallible>(front.answer(request, calls, Box::new(guard)).await) })
-    });
+        Box::pin(async move { Ok::<_, Infallible>(front.answer(request, calls, Box::new(guard)).await) })
+    };
+    carry(builder, link, service, place).await;
+}
+
+/// Has hyper serve what `link` does not, whenever there is something.
+async fn carry<S, F>(
+    builder: &auto::Builder<Workers>,
+    mut link: Link<S>,
+    service: impl Fn(hyper::Request<Incoming>) -> F + Clone + Send + 'static,
+    place: &Place,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Future<Output = Result<hyper::Response<Body>, Infallible>> + Send + 'static,
+{
     loop {
         match place.stay(link.wait()).await {
             Ok(Ok(true)) => {}
@@ -168,7 +184,7 @@ async fn attend<S>(
         link.unpark();
         let home = Home::new();
         let io = TokioIo::new(home.lend(link));
-        let mut connection = Box::pin(builder.serve_connection(io, service.clone()).into_owned());
+        let mut connection = Box::pin(builder.serve_connection(io, service_fn(service.clone())).into_owned());
         let ended = match place.stay(connection.as_mut()).await {
             Ok(ended) => ended,
             Err(Leave::Finishing) => {

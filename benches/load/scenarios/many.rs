@@ -11,9 +11,15 @@ use super::super::{
     report::{self, Target},
     rig::Rig,
     rounds::median,
-    served::{Kind, Setting, requests},
+    served::{Hubgate, Kind, Setting, requests},
     wire::Wire,
 };
+
+#[path = "../../../tests/support/postgres.rs"]
+#[expect(dead_code, reason = "only the database itself is used here")]
+mod postgres;
+
+use postgres::Database;
 
 const PATH: &str = "/hubs/crm/contacts/512";
 
@@ -24,7 +30,10 @@ pub async fn fill(setting: &Setting, count: usize) -> Outcome<Vec<String>> {
         store::{self, NewGrant, NewInstance},
     };
     setting.account()?;
-    let store = store::open(&store::Settings::new(setting.data()), Arc::new(SystemClock)).await?;
+    // Nobody asks how long the filling takes.
+    let synchronous = hubgate::config::Synchronous::Normal;
+    let settings = store::Settings { synchronous, ..store::Settings::new(setting.data()) };
+    let store = store::open(&settings, Arc::new(SystemClock)).await?;
     let mut tokens = Vec::with_capacity(count);
     let started = Instant::now();
     for n in 0..count {
@@ -131,15 +140,24 @@ pub async fn run(rig: &Rig) -> Outcome<Vec<Target>> {
 
 /// Making instances through the API.
 pub async fn creation(rig: &Rig) -> Outcome<Vec<Target>> {
-    let hubgate = rig.setting("creation").start().await?;
+    let embedded = rig.setting("creation").start().await?;
     report::heading("j: making instances through the API");
     println!("| store | connections | a second | median ms |\n|---|---:|---:|---:|");
+    creations(rig, &embedded, "SQLite, embedded").await?;
+    drop(embedded);
+    if let Some(database) = Database::new("j with PostgreSQL").await {
+        let setting = Setting { database: Some(database.url(None)), ..rig.setting("creation-postgres") };
+        creations(rig, &setting.start().await?, "PostgreSQL").await?;
+    }
+    Ok(Vec::new())
+}
+
+async fn creations(rig: &Rig, hubgate: &Hubgate, store: &str) -> Outcome<()> {
     for connections in [1_usize, 16] {
         let until = Instant::now() + rig.options.seconds;
         let started = Instant::now();
         let mut tasks = Vec::new();
         for number in 0..connections {
-            let hubgate = &hubgate;
             tasks.push(async move {
                 let mut wire = Wire::open(hubgate.address).await?;
                 let mut times = Vec::new();
@@ -154,7 +172,7 @@ pub async fn creation(rig: &Rig) -> Outcome<Vec<Target>> {
         }
         let times = futures_util::future::try_join_all(tasks).await?.concat();
         let rate = times.len() as f64 / started.elapsed().as_secs_f64();
-        println!("| SQLite, embedded | {connections} | {rate:.0} | {:.2} |", median(times));
+        println!("| {store} | {connections} | {rate:.0} | {:.2} |", median(times));
     }
-    Ok(Vec::new())
+    Ok(())
 }
