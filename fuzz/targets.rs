@@ -161,13 +161,13 @@ pub(crate) fn url(data: &[u8]) {
     let Some(Ok(base)) = lines.next().map(address::base) else { return };
     let (path, value) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
     let depth = |url: &::url::Url| url.path().trim_matches('/').split('/').filter(|part| !part.is_empty()).count();
-    if let Ok(built) = address::build(&base, path, &[("q", value)]) {
+    if let Ok(built) = address::build(&base, path, &address::query(&[("q", value)])) {
         assert_eq!(built.origin(), base.origin(), "{text:?}");
         assert!(depth(&built) >= depth(&base), "{text:?}");
         assert_eq!(built.query_pairs().map(|(_, found)| found.into_owned()).collect::<Vec<_>>(), [value], "{text:?}");
     }
     let Ok(segment) = address::segment(value) else { return };
-    if let Ok(built) = address::build(&base, &format!("a/{segment}"), &[] as &[(&str, &str)]) {
+    if let Ok(built) = address::build(&base, &format!("a/{segment}"), "") {
         assert_eq!(built.origin(), base.origin(), "{text:?}");
         assert_eq!(depth(&built), depth(&base) + 2, "{text:?}");
     }

@@ -194,8 +194,6 @@ impl App {
             tracker: tracker.clone(),
         });
         let keeper = Keeper::new(connector.clone());
-        let (keeping, stop) = (keeper.clone(), shutdown.clone());
-        tracker.spawn(async move { keeping.run(&stop).await });
         let gateway = Gateway {
             config: Arc::clone(&config),
             clock: Arc::clone(&clock),
@@ -225,6 +223,12 @@ impl App {
             tracker,
             shutdown,
         }))
+    }
+
+    /// Uses in the background the refresh tokens that would die of idleness, until shutdown.
+    pub fn keep_grants_alive(&self) {
+        let (keeper, stop) = (self.keeper.clone(), self.shutdown.clone());
+        self.tracker.spawn(async move { keeper.run(&stop).await });
     }
 
     /// Waits for work that goes on without its caller, then closes the store. Call once no request is in flight.

@@ -21,7 +21,7 @@ mod page;
 mod recall;
 pub mod slots;
 
-pub use call::{Answer, AnswerBody, Call, CallBody, Head, Resolved};
+pub use call::{Answer, AnswerBody, Call, CallBody, Head, ROOM, Resolved};
 pub use connect::{Connector, Keeper};
 pub use explain::wants_explanation;
 pub use recall::{Again, Recall, Said};

@@ -281,7 +281,7 @@ impl Grants {
             return Ok(cached.access.clone());
         }
         let old = cached.map(|cached| cached.access).filter(|access| timing::works(access.expires_at, now));
-        self.obtain(instance_id, Want::Fresh, oauth, deadline, old).await
+        Box::pin(self.obtain(instance_id, Want::Fresh, oauth, deadline, old)).await
     }
 
     /// A token of a later generation than `seen_generation`, which the provider answered with 401.

@@ -18,7 +18,7 @@ pub mod xml;
 pub use codec::Codec;
 pub use condition::Condition;
 pub use path::Path;
-pub use plan::{Access, Line, Plan, WriteMode};
+pub use plan::{Access, Line, Naming, Plan, WriteMode};
 pub use template::{Reference, Root, Scope, TextTemplate, ValueTemplate};
 
 /// The one of `known` that is most like `word`, case apart, and how like it is, from 0 to 1.

@@ -15,7 +15,7 @@ use crate::{
     error::Result,
     grant::OAuth1,
     query::{Expr, Order},
-    upstream::{ByteStream, Transport},
+    upstream::{ByteStream, Transport, url::Queries},
 };
 
 mod abandon;
@@ -32,6 +32,7 @@ mod lookup;
 mod multipart;
 mod parent;
 mod quota;
+mod rare;
 mod request;
 mod run;
 mod scope;
@@ -281,6 +282,7 @@ pub struct Engine {
     /// The ids of root folders by what they are asked for by.
     roots: moka::sync::Cache<(i64, String), String>,
     challenges: sign::Challenges,
+    queries: Arc<Queries>,
 }
 
 impl Engine {
@@ -292,7 +294,7 @@ impl Engine {
         let roots = moka::sync::Cache::builder().max_capacity(10_000).time_to_live(Duration::from_secs(300)).build();
         let budgets = moka::sync::Cache::builder().max_capacity(10_000).build();
         let challenges = sign::Challenges::new();
-        Self { transport, limits, descriptions, lookups, budgets, roots, challenges }
+        Self { transport, limits, descriptions, lookups, budgets, roots, challenges, queries: Arc::default() }
     }
 
     /// Validates credentials with the element's probe call; an element without one is taken at its word.

@@ -11,6 +11,7 @@ pub mod client;
 pub mod guard;
 mod lean;
 mod origin;
+mod pool;
 mod redirect;
 mod resolver;
 mod retry;
@@ -22,7 +23,7 @@ use std::{fmt, time::Duration};
 use ::url::Url;
 
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
+use futures_util::{future::BoxFuture, stream::BoxStream};
 use reqwest::{
     Method, StatusCode,
     header::{HeaderMap, HeaderName},
@@ -102,7 +103,6 @@ impl fmt::Debug for Response {
 }
 
 /// Sends a request and gives back the answer's head; whatever its status, an answer is `Ok`.
-#[async_trait::async_trait]
 pub trait Transport: Send + Sync {
     /// Sends `request`.
     ///
@@ -110,5 +110,5 @@ pub trait Transport: Send + Sync {
     /// [`Kind::Forbidden`](crate::error::Kind::Forbidden) when the egress guard refuses the host,
     /// [`Kind::ProviderUnreachable`](crate::error::Kind::ProviderUnreachable) when no connection came about or it broke,
     /// [`Kind::ProviderTimeout`](crate::error::Kind::ProviderTimeout) at the deadline.
-    async fn send(&self, request: Request) -> Result<Response>;
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response>>;
 }

@@ -1,7 +1,7 @@
-//! Carries so many calls through a whole gateway, over sockets, for counting instructions: `hot record|page|cached TURNS`.
+//! Carries so many calls through a whole gateway, over sockets, for counting instructions: `hot record|page|cached|small TURNS`.
 //!
-//! One client, one connection, a provider with fixed answers, the shipped `hubspot` element, a sealed store, an OAuth
-//! grant; everything in this process. `.ci/instructions` counts what a turn costs.
+//! One client, one connection, a provider with fixed answers, the shipped `hubspot` element (`small`: the load bench's own
+//! `benchcrm`, which asks for no fields), a sealed store, an OAuth grant; everything in this process. `.ci/instructions` counts what a turn costs.
 
 #![allow(
     clippy::unwrap_used,
@@ -43,10 +43,11 @@ const TOKEN: &str = "aG90LWluc3RhbmNlLXRva2VuLTAxMjM0NTY3ODlhYmM=";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [way, turns] = arguments.as_slice() else { panic!("hot record|page|cached TURNS") };
+    let [way, turns] = arguments.as_slice() else { panic!("hot record|page|cached|small TURNS") };
     let turns: u32 = turns.parse().unwrap();
+    let element = if way == "small" { "benchcrm" } else { "hubspot" };
     let (path, answer, cached) = match way.as_str() {
-        "record" => ("/hubs/crm/contacts/51001", answers::contact(1, true), false),
+        "record" | "small" => ("/hubs/crm/contacts/51001", answers::contact(1, true), false),
         "page" => ("/hubs/crm/contacts?pageSize=100", answers::page(100), false),
         "cached" => ("/hubs/crm/contacts/51001", answers::contact(1, true), true),
         _ => panic!("unknown way {way}"),
@@ -56,7 +57,7 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let home = tempfile::TempDir::new().unwrap();
-        let app = gateway(home.path(), provider, cached).await;
+        let app = gateway(home.path(), provider, element, cached).await;
         let serving = Serving::start(app).await.unwrap();
         let (address, path) = (serving.address, path.to_owned());
         tokio::task::spawn_blocking(move || drive(address, &path, turns)).await.unwrap();
@@ -64,13 +65,14 @@ fn main() {
     });
 }
 
-async fn gateway(home: &std::path::Path, provider: SocketAddr, cached: bool) -> App {
+async fn gateway(home: &std::path::Path, provider: SocketAddr, element: &str, cached: bool) -> App {
     let settings = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\n[metrics]\nlisten = \"\"\n[store]\ndata_dir = \"{home}\"\n\
-         [catalog]\npath = \"{home}/none\"\nwatch = false\n[egress]\nallow = [\"127.0.0.1\"]\n\
-         [elements.hubspot.configuration]\n\"base.url\" = \"http://{provider}\"\n\
+         [catalog]\npath = \"{mappings}\"\nwatch = false\n[egress]\nallow = [\"127.0.0.1\"]\n\
+         [elements.{element}.configuration]\n\"base.url\" = \"http://{provider}\"\n\
          \"oauth.api.key\" = \"id\"\n\"oauth.api.secret\" = \"secret\"\n\"oauth.callback.url\" = \"https://app.example/back\"\n",
-        home = home.display()
+        home = home.display(),
+        mappings = concat!(env!("CARGO_MANIFEST_DIR"), "/../load/mappings"),
     );
     let file = home.join("hubgate.toml");
     std::fs::write(&file, settings).unwrap();
@@ -79,7 +81,7 @@ async fn gateway(home: &std::path::Path, provider: SocketAddr, cached: bool) -> 
     let app = App::build(config, Arc::new(SystemClock)).await.unwrap();
     let account = NewAccount { email: "hot@bench.example".to_owned(), ..NewAccount::default() };
     let user = app.store.create_account(account).await.unwrap().user;
-    let element_id = app.catalog.load().entry("hubspot").unwrap().id;
+    let element_id = app.catalog.load().entry(element).unwrap().id;
     let secret = |text: &str| SecretString::from(text.to_owned());
     let grant = NewGrant {
         access: Some(secret("access")),
@@ -92,7 +94,7 @@ async fn gateway(home: &std::path::Path, provider: SocketAddr, cached: bool) -> 
         organization_id: user.organization_id,
         user_id: user.id,
         element_id,
-        element_key: "hubspot".to_owned(),
+        element_key: element.to_owned(),
         name: "hot".to_owned(),
         token: Some(secret(TOKEN)),
         caching_enabled: cached,

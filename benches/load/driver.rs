@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt as _;
 use tokio::task::JoinSet;
 
 use super::{Outcome, process::Process, wire::Wire};
@@ -98,26 +99,26 @@ fn measured(requests: u64, cpu: Duration, elapsed: Duration, resident: u64, mut 
     }
 }
 
-/// Sends `rate` calls a second for `time`, evenly, whatever the answers do; the times in microseconds, sorted.
+/// Sends `rate` calls a second for `time`, evenly, whatever the answers do; without a rate each call as soon as the one before
+/// is answered. The times in microseconds, sorted.
 ///
-/// A call's time counts from when it was due, so that a program that stalls does not hide it.
-pub async fn paced(load: &Load, connections: usize, rate: f64, time: Duration) -> Outcome<Vec<f64>> {
+/// A thread for each connection: it can sleep to the microsecond, where a runtime's timer would have to be helped by spinning,
+/// which takes the processor from what is measured.
+pub async fn threads(load: &Load, connections: usize, rate: Option<f64>, time: Duration) -> Outcome<Vec<f64>> {
     let begin = Instant::now() + Duration::from_millis(100);
-    let each = Duration::from_secs_f64(connections as f64 / rate);
-    // A thread for each connection: it can sleep to the microsecond, where a runtime's timer would have to be helped by
-    // spinning, which takes the processor from what is measured.
+    let each = rate.map(|rate| Duration::from_secs_f64(connections as f64 / rate)).unwrap_or_default();
     let threads: Vec<_> = (0..connections)
         .map(|number| {
             let (load, first) = (load.clone(), begin + each.mul_f64(number as f64 / connections as f64));
             std::thread::spawn(move || -> Outcome<Vec<f64>> {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-                let mut wire = runtime.block_on(Wire::open(load.address))?;
+                let mut wire = Wire::block(load.address)?;
                 let mut times = Vec::new();
                 let (mut due, mut next) = (first, number);
-                while due < begin + time {
+                while due.max(Instant::now()) < begin + time {
                     std::thread::sleep(due.saturating_duration_since(Instant::now()));
                     let sent = Instant::now();
-                    let reply = runtime.block_on(wire.call(&load.requests[next % load.requests.len()]))?;
+                    let called = wire.call(&load.requests[next % load.requests.len()]).now_or_never();
+                    let reply = called.ok_or("a thread that waits was not to be waited for")??;
                     next += connections;
                     if reply.status != load.status {
                         return Err(format!("an answer has status {}", reply.status).into());

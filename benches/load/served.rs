@@ -1,6 +1,7 @@
 //! hubgate under test: the release build with a sealed store, metrics, request ids and logs at info.
 
 use std::{
+    ffi::OsString,
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -58,6 +59,14 @@ impl Setting {
         self.home.join("data")
     }
 
+    /// What a store that is no file needs besides: where it is, and a master key of one's own.
+    fn shared(&self) -> impl Iterator<Item = (&'static str, OsString)> {
+        let key = self.home.join("master.key");
+        self.database
+            .iter()
+            .flat_map(move |url| [("DATABASE_URL", url.into()), ("HUBGATE_STORE__MASTER_KEY_FILE", key.clone().into())])
+    }
+
     fn write(&self, listen: SocketAddr) -> Outcome<PathBuf> {
         let file = self.home.join("hubgate.toml");
         let base = format!("http://{}", self.provider);
@@ -84,7 +93,7 @@ impl Setting {
             return Ok(account);
         }
         let mut command = Command::new(&self.binary);
-        command.envs(self.database.iter().map(|url| ("DATABASE_URL", url)));
+        command.envs(self.shared());
         command.args(["account", "create", "--organization", "Bench", "--email", "bench@bench.example", "--json"]);
         let output = command.arg("--data").arg(self.data()).output()?;
         if !output.status.success() {
@@ -104,7 +113,7 @@ impl Setting {
         let address = free_port()?;
         let file = self.write(address)?;
         let mut command = command(&self.binary);
-        command.envs(self.database.iter().map(|url| ("DATABASE_URL", url)));
+        command.envs(self.shared());
         command.arg("serve").arg("--config").arg(file);
         let started = Instant::now();
         let mut process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::inherit()))?;

@@ -1,10 +1,15 @@
 //! A client's side of HTTP/1.1 with as little work as it takes: it competes with what is measured for the processor.
 
-use std::net::SocketAddr;
+use std::{
+    io::{self, Read as _, Write as _},
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use memchr::memmem;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::TcpStream,
 };
 
@@ -12,10 +17,36 @@ use super::Outcome;
 
 /// One connection.
 #[derive(Debug)]
-pub struct Wire {
-    stream: TcpStream,
+pub struct Wire<S = TcpStream> {
+    stream: S,
     buffer: Vec<u8>,
     filled: usize,
+}
+
+/// A connection whose thread waits for it, without a runtime: whatever is done with it is done at once.
+#[derive(Debug)]
+pub struct Blocking(std::net::TcpStream);
+
+impl AsyncRead for Blocking {
+    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let read = self.0.read(buf.initialize_unfilled())?;
+        buf.advance(read);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Blocking {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(self.0.write(bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
 }
 
 /// The head of an answer, and where its body lies in the buffer.
@@ -31,7 +62,18 @@ impl Wire {
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: Vec::new(), filled: 0 })
     }
+}
 
+impl Wire<Blocking> {
+    /// A connection of a thread's own.
+    pub fn block(address: SocketAddr) -> Outcome<Self> {
+        let stream = std::net::TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream: Blocking(stream), buffer: Vec::new(), filled: 0 })
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// One call whose answer has a length and is read whole.
     pub async fn call(&mut self, request: &[u8]) -> Outcome<Reply> {
         self.stream.write_all(request).await?;

@@ -17,7 +17,7 @@ use axum::{
     http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header},
     response::IntoResponse,
 };
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::BoxFuture};
 use hyper::body::Incoming;
 use tokio::{sync::Semaphore, time::Instant};
 use tower::ServiceExt;
@@ -78,33 +78,41 @@ impl Front {
     }
 
     /// Answers one request of a connection with `calls`; `guard` lives until the answer's body has been sent.
-    pub(super) async fn answer(
+    pub(super) fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
         calls: Calls,
         guard: Guard,
-    ) -> Response<Body> {
+    ) -> impl Future<Output = Response<Body>> + Send + 'static {
+        // What waits for nothing is done before the future is made: it would keep what it was given beside what it made of it.
         let id = new_id();
         let span = tracing::info_span!("request", request_id = %id);
+        let entered = span.enter();
+        let started = Instant::now();
+        let method = request.method().clone();
+        let origin = request.headers().get(header::ORIGIN).cloned();
+        let (parts, incoming) = request.into_parts();
+        let progress = Arc::new(Progress::new(&incoming, self.app.config.server.body_timeout(), calls.clone()));
+        let discards = !parts.headers.contains_key(header::EXPECT);
+        let body = if progress.is_complete() {
+            Body::empty()
+        } else {
+            Body::new(Watched::new(incoming, Arc::clone(&progress), discards))
+        };
+        let request = Request::from_parts(parts, body);
+        let ledger = self.app.rates.any().then(Ledger::default);
+        let slot = Arc::clone(&self.slots).try_acquire_owned().ok();
+        let admitted = if slot.is_some() || is_probe(request.uri()) {
+            self.admit(request, &id, started, ledger.as_ref(), &progress)
+        } else {
+            progress.be_curt();
+            Err(Box::new(Failure(overloaded()).into_response()))
+        };
+        let handled = admitted.map(|request| self.handle(request));
+        drop(entered);
         async move {
-            let started = Instant::now();
-            let method = request.method().clone();
-            let origin = request.headers().get(header::ORIGIN).cloned();
-            let (parts, incoming) = request.into_parts();
-            let progress = Arc::new(Progress::new(&incoming, self.app.config.server.body_timeout(), calls.clone()));
-            let discards = !parts.headers.contains_key(header::EXPECT);
-            let request =
-                Request::from_parts(parts, Body::new(Watched::new(incoming, Arc::clone(&progress), discards)));
-            let ledger = self.app.rates.any().then(Ledger::default);
-            let slot = Arc::clone(&self.slots).try_acquire_owned().ok();
-            let admitted = if slot.is_some() || is_probe(request.uri()) {
-                self.admit(request, &id, started, ledger.as_ref(), &progress)
-            } else {
-                progress.be_curt();
-                Err(Box::new(Failure(overloaded()).into_response()))
-            };
-            let mut response = match admitted {
-                Ok(request) => self.run(request, &progress).await,
+            let mut response = match handled {
+                Ok(handled) => self.run(handled, &progress).await,
                 Err(response) => *response,
             };
             if let Some(ledger) = ledger {
@@ -116,7 +124,6 @@ impl Front {
             response.map(|body| Body::new(Guarded::new(body, Box::new((guard, slot)))))
         }
         .instrument(span)
-        .await
     }
 
     /// What goes on to the router, or the answer already.
@@ -150,11 +157,10 @@ impl Front {
         Ok(request)
     }
 
-    /// Routes and handles, within the time limit and over the net.
-    async fn run(&self, request: Request<Body>, progress: &Progress) -> Response<Body> {
+    /// Handles within the time limit and over the net.
+    async fn run(&self, handled: BoxFuture<'static, Response<Body>>, progress: &Progress) -> Response<Body> {
         let limit = self.app.config.server.request_timeout() + GRACE;
-        let handled = AssertUnwindSafe(self.handle(request)).catch_unwind();
-        let mut handled = std::pin::pin!(handled);
+        let mut handled = AssertUnwindSafe(handled).catch_unwind();
         loop {
             // The clock starts anew with every piece of the body that the handler takes: an upload may be long.
             let until = progress.last() + limit;
@@ -172,14 +178,13 @@ impl Front {
         }
     }
 
-    async fn handle(&self, request: Request<Body>) -> Response<Body> {
+    /// Who handles a request, by its path.
+    fn handle(&self, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
         if self.serves_hubs && hubs::is_call(request.uri().path()) {
-            let mut response = hubs::call_directly(self.app.clone(), request).await;
-            response.extensions_mut().insert(Route::Hub);
-            return response;
+            return hubs::call_directly(self.app.clone(), request);
         }
-        let Ok(response) = self.router.clone().oneshot(request).await;
-        response
+        let routed = self.router.clone().oneshot(request);
+        Box::pin(routed.map(|Ok(response)| response))
     }
 
     fn finish(&self, response: &mut Response<Body>, method: &Method, id: &str, started: Instant) {

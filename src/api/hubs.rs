@@ -6,23 +6,23 @@ use axum::{
     Router,
     body::{Body, Bytes},
     extract::{FromRequestParts, OriginalUri, Path, Request, State},
-    http::{HeaderMap, HeaderValue, Method, header},
+    http::{HeaderMap, HeaderValue, Method, Uri, header},
     response::{IntoResponse, Response},
     routing::{any, get},
 };
-use futures_util::{FutureExt, StreamExt, TryStreamExt};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use tokio::time::{Duration, Instant};
 
 mod form;
 
-use super::{BASE, auth::Caller, error::Failure, extract::Deadline, front::Repeatable};
+use super::{BASE, Route, auth::Caller, error::Failure, extract::Deadline, front::Repeatable};
 use crate::{
     app::App,
     catalog::hub::RequestKind,
     error::{Error, Kind, Result},
-    gateway::{self, Answer, AnswerBody, Call, CallBody, Head},
+    gateway::{self, Answer, AnswerBody, Call, CallBody, Head, ROOM},
     provider::Upload,
     upstream::ByteStream,
 };
@@ -86,30 +86,45 @@ pub(super) fn is_call(path: &str) -> bool {
 
 /// [`call_hub`] without the router: nearly all calls are such, and the router costs much of what an answer from the
 /// cache does.
-pub(super) async fn call_directly(app: App, request: Request) -> Response {
+pub(super) fn call_directly(app: App, request: Request) -> BoxFuture<'static, Response> {
     let (mut parts, body) = request.into_parts();
-    let uri = parts.uri.clone();
-    let answered = async {
-        let caller = Caller::from_request_parts(&mut parts, &app).await?;
-        let Ok(deadline) = Deadline::from_request_parts(&mut parts, &app).await;
-        call_hub(State(app.clone()), caller, OriginalUri(uri), deadline, Request::from_parts(parts, body)).await
-    };
-    Box::pin(answered).await.unwrap_or_else(IntoResponse::into_response)
+    Box::pin(async move {
+        let answered = async {
+            let caller = Caller::from_request_parts(&mut parts, &app).await?;
+            let Ok(deadline) = Deadline::from_request_parts(&mut parts, &app).await;
+            let uri = parts.uri.clone();
+            answer(&app, caller, uri, deadline, &mut Request::from_parts(parts, body)).await
+        };
+        let mut response = answered.await.unwrap_or_else(IntoResponse::into_response);
+        response.extensions_mut().insert(Route::Hub);
+        response
+    })
 }
 
 async fn call_hub(
     State(app): State<App>,
     caller: Caller,
     OriginalUri(uri): OriginalUri,
-    Deadline(deadline): Deadline,
+    deadline: Deadline,
     mut request: Request,
+) -> Result<Response, Failure> {
+    answer(&app, caller, uri, deadline, &mut request).await
+}
+
+/// Answers a call however it came here; of `request` is taken what is read of it.
+async fn answer(
+    app: &App,
+    caller: Caller,
+    uri: Uri,
+    Deadline(deadline): Deadline,
+    request: &mut Request,
 ) -> Result<Response, Failure> {
     if let (Some(instance), &Method::GET) = (&caller.instance, request.method())
         && let Some(recalled) = app.gateway.recalled(instance, &uri, request.headers())
     {
         let (answer, again) = recalled?;
         let mut response = respond(answer);
-        if let Some(repeatable) = Repeatable::of(&app, &request, again) {
+        if let Some(repeatable) = Repeatable::of(app, request, again) {
             response.extensions_mut().insert(repeatable);
         }
         return Ok(response);
@@ -144,17 +159,18 @@ async fn call_hub(
     let (body, deadline) = match resolved.as_ref().map(|resolved| &resolved.operation.request) {
         // To explain an upload its file is not read.
         Some(RequestKind::Upload { part }) if !explained => {
-            let upload = upload(request, part, app.config.server.upload_limit_bytes).await?;
+            let request = std::mem::take(request);
+            let upload = Box::pin(upload(request, part, app.config.server.upload_limit_bytes)).await?;
             (CallBody::Upload(upload), Instant::now() + UPLOAD_TIME)
         }
         Some(RequestKind::Record | RequestKind::Object(_)) => {
-            (CallBody::Json(read_json(request, &app).await?), deadline)
+            (CallBody::Json(Box::pin(read_json(std::mem::take(request), app)).await?), deadline)
         }
         Some(RequestKind::None | RequestKind::Upload { .. }) | None => (CallBody::Json(Value::Null), deadline),
     };
     let instance_id = instance.id;
     let head = Head { instance, hub, method, uri: Some(uri), path, query, headers, base: BASE, deadline };
-    match Box::pin(app.gateway.call(Call { head, body, resolved })).await {
+    match Box::pin(app.gateway.call(Box::new(Call { head, body, resolved }))).await {
         Ok(answer) => Ok(respond(answer)),
         Err(error) => {
             let mut response = Failure(error).into_response();
@@ -251,7 +267,7 @@ fn broken(error: &multer::Error) -> Error {
 fn respond(answer: Answer) -> Response {
     let mut headers = answer.headers;
     // Room for what every answer carries besides.
-    headers.reserve(12);
+    headers.reserve(ROOM.saturating_sub(headers.len()));
     let body = match answer.body {
         AnswerBody::Json(bytes) => {
             headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));

@@ -18,6 +18,7 @@ mod workers;
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use axum::body::Body;
+use futures_util::FutureExt as _;
 use hyper::{
     body::{Body as _, Incoming},
     service::service_fn,
@@ -158,7 +159,7 @@ async fn attend<S>(
         let guard = calls.begin(request.version(), request.body().size_hint().exact());
         let (front, calls) = (Arc::clone(&front), calls.clone());
         // The connection keeps room for what is made here, also between calls.
-        Box::pin(async move { Ok::<_, Infallible>(front.answer(request, calls, Box::new(guard)).await) })
+        Box::pin(front.answer(request, calls, Box::new(guard)).map(Ok::<_, Infallible>))
     };
     carry(builder, link, service, place).await;
 }

@@ -82,6 +82,7 @@ impl Serving {
             }
         });
         app.watch_catalog();
+        app.keep_grants_alive();
         app.prepare_elements();
         Ok(Self { app, address, metrics_address, api, operations, stop_operations, upkeep, tls })
     }

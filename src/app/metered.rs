@@ -2,6 +2,7 @@
 
 use std::{sync::OnceLock, time::Duration};
 
+use futures_util::future::BoxFuture;
 use metrics::{Counter, Histogram};
 use tokio::time::Instant;
 
@@ -45,25 +46,30 @@ impl Counters {
     }
 }
 
-#[async_trait::async_trait]
 impl<T: Transport> Transport for Metered<T> {
-    async fn send(&self, request: Request) -> Result<Response> {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response>> {
         let started = Instant::now();
-        let sent = self.transport.send(request).await;
-        let outcome = match &sent {
-            Ok(response) => match response.status.as_u16() / 100 {
-                1..=3 => "2xx",
-                4 => "4xx",
-                _ => "5xx",
-            },
-            Err(error) => match error.kind() {
-                Kind::ProviderTimeout => "timeout",
-                Kind::Forbidden => "refused",
-                Kind::ProviderDown => "down",
-                _ => "unreachable",
-            },
-        };
-        self.counters.count(outcome, started.elapsed());
-        sent
+        let sent = self.transport.send(request);
+        Box::pin(async move {
+            let sent = sent.await;
+            self.counters.count(outcome(&sent), started.elapsed());
+            sent
+        })
+    }
+}
+
+fn outcome(sent: &Result<Response>) -> &'static str {
+    match sent {
+        Ok(response) => match response.status.as_u16() / 100 {
+            1..=3 => "2xx",
+            4 => "4xx",
+            _ => "5xx",
+        },
+        Err(error) => match error.kind() {
+            Kind::ProviderTimeout => "timeout",
+            Kind::Forbidden => "refused",
+            Kind::ProviderDown => "down",
+            _ => "unreachable",
+        },
     }
 }

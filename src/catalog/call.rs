@@ -4,6 +4,7 @@ use http::{HeaderName, Method};
 
 pub use super::answer::{Answer, Format};
 use super::{
+    parameters::Parameters,
     read::{Node, tight},
     wait::Wait,
 };
@@ -122,7 +123,7 @@ pub struct Call {
     /// The path below it.
     pub path: CallPath,
     /// The query.
-    pub query: Vec<(String, ValueTemplate)>,
+    pub query: Parameters,
     /// Headers; an object or list is sent as JSON in ASCII.
     pub headers: Vec<(String, ValueTemplate)>,
     /// The body.
@@ -186,7 +187,7 @@ impl Call {
                 method: Method::GET,
                 host: "api".to_owned(),
                 path: CallPath::Template(TextTemplate::compile("").ok()?),
-                query: Vec::new(),
+                query: Parameters::default(),
                 headers: Vec::new(),
                 body: CallBody::None,
                 checksum: Vec::new(),
@@ -235,7 +236,7 @@ impl Call {
             method: Method::from_bytes(method.as_bytes()).ok()?,
             host: node.opt_text("host").unwrap_or_else(|| "api".to_owned()),
             path,
-            query: read_templates(node, "query"),
+            query: Parameters::new(read_templates(node, "query")),
             headers: read_templates(node, "headers"),
             body: read_body(node)?,
             checksum: read_checksum(node),
@@ -271,7 +272,7 @@ impl Call {
             CallPath::Template(template) => template.references().for_each(&mut *visit),
             CallPath::Given(reference) | CallPath::Elsewhere(reference) => visit(reference),
         }
-        for (_, template) in self.query.iter().chain(&self.headers) {
+        for (_, template) in self.query.all().iter().chain(&self.headers) {
             template.visit(visit);
         }
         match &self.body {

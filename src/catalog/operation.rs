@@ -2,10 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use serde_json::Value;
+
 use super::{
     call::{Call, ErrorRule, compiled, read_calls, read_errors, read_path, read_when},
     filtering::{Filtering, read_filtering},
     hub::{AnswerKind, HubOperation, Model, Resource},
+    lazy::Lazy,
     lines,
     parents::{Relations, read_relations},
     read::{Node, tight},
@@ -14,7 +17,7 @@ use super::{
     wait::Complete,
     walk::Walk,
 };
-use crate::mapping::{Condition, Path, Plan, Reference, Root, TextTemplate, ValueTemplate, condition::Match};
+use crate::mapping::{Condition, Naming, Path, Plan, Reference, Root, TextTemplate, ValueTemplate, condition::Match};
 
 /// How the provider pages.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,9 +103,20 @@ pub struct Operation {
     pub needs: Vec<(Root, String, bool)>,
     /// The member in which callers get the provider's own records, and may send them.
     pub envelope: Option<String>,
+    columns: Lazy<Arc<Value>>,
+    members: Lazy<Arc<Value>>,
 }
 
 impl Operation {
+    /// The provider's names of all fields of the plan, a list of texts.
+    pub fn own(&self, naming: Naming) -> &Arc<Value> {
+        let made = match naming {
+            Naming::Columns => &self.columns,
+            Naming::Members => &self.members,
+        };
+        made.get_or_make(|| Arc::new(self.plan.select(naming, &[]).into_iter().map(Value::String).collect()))
+    }
+
     /// Whether its templates use `root.key`.
     pub fn needs(&self, root: Root, key: &str) -> bool {
         self.needs.iter().any(|(needed, name, _)| *needed == root && name == key)
@@ -124,7 +138,7 @@ pub(super) struct Context<'a> {
     /// Filtering that operations without their own have.
     pub(super) filtering: Option<Arc<Filtering>>,
     /// What a null is written as.
-    pub(super) clearing: serde_json::Value,
+    pub(super) clearing: Value,
     /// The member in which callers get native records.
     pub(super) envelope: Option<String>,
 }
@@ -277,6 +291,8 @@ fn read_operation(
         object: None,
         needs: Vec::new(),
         envelope: context.envelope.clone(),
+        columns: Lazy::default(),
+        members: Lazy::default(),
     };
     operation.needs = needs(&operation);
     Some(operation)

@@ -98,7 +98,7 @@ impl Gateway {
     /// Answers a read of an instance whose answers are kept.
     pub(super) async fn read_through_cache(
         &self,
-        call: Call,
+        call: Box<Call>,
         resolved: &Resolved,
         operation: Arc<Operation>,
     ) -> Result<Answer> {
@@ -188,7 +188,7 @@ impl Gateway {
     /// Carries out a write; what it may have changed is not answered from the cache afterwards, also when it failed.
     pub(super) async fn write_past_cache(
         &self,
-        call: Call,
+        call: Box<Call>,
         resolved: &Resolved,
         operation: Arc<Operation>,
     ) -> Result<Answer> {

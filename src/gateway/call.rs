@@ -19,6 +19,9 @@ use crate::{
 
 const INSTANCE_ID: HeaderName = HeaderName::from_static("elements-element-instance-id");
 
+/// How many headers an answer carries, about: room is made once for those that come here and those that come after.
+pub const ROOM: usize = 12;
+
 /// A hub call as it came in, free of any HTTP framework.
 #[derive(Debug)]
 pub struct Head {
@@ -144,7 +147,7 @@ impl Gateway {
     ///
     /// # Errors
     /// What the caller got wrong, or what the provider said, in uniform terms.
-    pub async fn call(&self, mut call: Call) -> Result<Answer> {
+    pub async fn call(&self, mut call: Box<Call>) -> Result<Answer> {
         let explain = wants_explanation(&call.head.query)?;
         let built_in = if explain { self.explain_built_in(&call.head)? } else { self.built_in(&call.head).await? };
         if let Some(answer) = built_in {
@@ -158,7 +161,7 @@ impl Gateway {
         let instance_id = call.head.instance.id;
         if explain {
             let connection = self.connector.connection(&resolved.element, &call.head.instance)?;
-            let mut answer = self.explain(call, &resolved, operation, &connection)?;
+            let mut answer = self.explain(*call, &resolved, operation, &connection)?;
             answer.headers.insert(INSTANCE_ID, HeaderValue::from(instance_id));
             return Ok(answer);
         }
@@ -201,11 +204,16 @@ impl Gateway {
     }
 
     /// Carries the call out at the provider.
-    pub(super) async fn carry_out(&self, call: Call, resolved: &Resolved, operation: Arc<Operation>) -> Result<Answer> {
+    pub(super) async fn carry_out(
+        &self,
+        call: Box<Call>,
+        resolved: &Resolved,
+        operation: Arc<Operation>,
+    ) -> Result<Answer> {
         let instance = Arc::clone(&call.head.instance);
         let connection = self.connector.connection(&resolved.element, &instance)?;
         let (host, base) = (call.head.headers.get(header::HOST).cloned(), call.head.base);
-        let mut prepared = invoke::prepare(self.store.sealer(), call, resolved, operation)?;
+        let mut prepared = invoke::prepare(self.store.sealer(), *call, resolved, operation)?;
         let pages = page::Pages::new(self.store.sealer(), instance.id, &mut prepared);
         let size = prepared.invocation.page.size;
         let linked = link::Wanted::of(resolved, &prepared.invocation);
@@ -213,12 +221,12 @@ impl Gateway {
         let _slot = self.slots.enter(instance.id, deadline).await?;
         let outcome = tokio::time::timeout_at(
             deadline,
-            Box::pin(self.engine.run(&resolved.element, &connection, prepared.invocation, prepared.upload)),
+            Box::pin(self.engine.run(&resolved.element, &connection, &prepared.invocation, prepared.upload.take())),
         )
         .await
         .map_err(|_| Error::new(Kind::ProviderTimeout, "The provider did not answer in time"))??;
         let outcome = if linked.is_some() { outcome.opened()? } else { outcome };
-        let mut headers = HeaderMap::new();
+        let mut headers = HeaderMap::with_capacity(ROOM);
         match outcome {
             Outcome::Record(mut record) => {
                 put_remark(&mut headers, prepared.remark.as_deref());

@@ -98,6 +98,6 @@ impl Gateway {
             base: "",
             deadline,
         };
-        Box::pin(self.call(Call { head, body: CallBody::Json(Value::Null), resolved: None })).await
+        Box::pin(self.call(Box::new(Call { head, body: CallBody::Json(Value::Null), resolved: None }))).await
     }
 }

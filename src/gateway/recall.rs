@@ -5,10 +5,9 @@
 
 use std::sync::{Arc, OnceLock, Weak};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode, Uri, header};
 use metrics::Counter;
-
-use bytes::Bytes;
 
 use super::{
     Gateway,

@@ -126,7 +126,7 @@ impl Directory {
             return Ok(Some(record));
         }
         let epoch = self.epoch.load(Ordering::SeqCst);
-        let found = self.looked_up(token).await?;
+        let found = Box::pin(self.looked_up(token)).await?;
         if let Some(Entry { record, read_at, .. }) = &found {
             self.recent.put(token, Met { record: Arc::downgrade(record), epoch, read_at: *read_at });
         }

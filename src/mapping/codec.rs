@@ -5,6 +5,8 @@ mod ends;
 pub(super) mod pairs;
 mod paths;
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Number, Value};
 
 use self::paths::rooted;
@@ -405,7 +407,7 @@ impl Codec {
                 .map(|(_, provider)| provider.clone())
                 .or_else(|| pass.then(|| value.clone()))
                 .ok_or_else(|| {
-                    let known: Vec<String> = pairs.iter().map(|(uniform, _)| plain(uniform)).collect();
+                    let known: Vec<_> = pairs.iter().map(|(uniform, _)| plain(uniform)).collect();
                     ApplyError::new(format!("should be one of: {}", known.join(", ")))
                 }),
             Self::Split(separator) => match value {
@@ -498,8 +500,12 @@ pub fn scalar_text(value: &Value) -> Option<String> {
     }
 }
 
-fn plain(value: &Value) -> String {
-    scalar_text(value).unwrap_or_else(|| value.to_string())
+/// A value as text: scalars plainly, anything else as JSON.
+pub fn plain(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::String(text) => Cow::Borrowed(text),
+        other => Cow::Owned(scalar_text(other).unwrap_or_else(|| other.to_string())),
+    }
 }
 
 fn read_integer(value: &Value) -> Option<Value> {

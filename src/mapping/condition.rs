@@ -88,7 +88,7 @@ impl Condition {
 }
 
 fn is(reference: &Reference, wanted: &ValueTemplate, scope: &dyn Scope) -> bool {
-    reference.value(scope) == wanted.render(scope).ok().flatten()
+    reference.value(scope) == wanted.value(scope).ok().flatten()
 }
 
 fn optional(source: &str) -> Result<Reference, CompileError> {

@@ -83,6 +83,11 @@ impl Path {
         Self { source: "$".to_owned(), form: Form::Singular(Box::default()) }
     }
 
+    /// Whether it leads to the document itself.
+    pub fn is_root(&self) -> bool {
+        self.steps().is_some_and(<[Step]>::is_empty)
+    }
+
     /// The steps of a singular path.
     pub fn steps(&self) -> Option<&[Step]> {
         match &self.form {

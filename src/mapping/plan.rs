@@ -26,6 +26,15 @@ pub enum WriteMode {
     Update,
 }
 
+/// By which names fields are asked of the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// Those of its query language.
+    Columns,
+    /// Those of the top members of its record.
+    Members,
+}
+
 /// One field line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
@@ -83,6 +92,15 @@ impl Line {
     /// The names of the objects its field is in, and its own.
     pub(super) fn steps(&self) -> &[String] {
         &self.steps
+    }
+
+    /// What the provider calls what it is read from.
+    fn named(&self, naming: Naming) -> Option<&str> {
+        match (naming, self.path.steps().and_then(|steps| steps.first())) {
+            (Naming::Columns, _) => Some(&self.column),
+            (Naming::Members, Some(Step::Key(name))) => Some(name),
+            (Naming::Members, _) => None,
+        }
     }
 
     fn writes(&self, mode: WriteMode) -> bool {
@@ -359,22 +377,10 @@ impl Plan {
         }
     }
 
-    /// The top members of the provider's record that the fields wanted are read from; as [`Plan::select`] otherwise.
-    pub fn members(&self, fields: &[String]) -> Vec<String> {
-        self.wanted(fields, &|line| match line.path.steps().and_then(|steps| steps.first()) {
-            Some(Step::Key(name)) => Some(name.as_str()),
-            _ => None,
-        })
-    }
-
     /// The provider's names of the fields wanted: of all lines, or of the lines that `fields` names.
     ///
     /// Names that no line has are the provider's own and pass as they are; the open map's prefix is taken off.
-    pub fn select(&self, fields: &[String]) -> Vec<String> {
-        self.wanted(fields, &|line| Some(line.column.as_str()))
-    }
-
-    fn wanted(&self, fields: &[String], name: &dyn Fn(&Line) -> Option<&str>) -> Vec<String> {
+    pub fn select(&self, naming: Naming, fields: &[String]) -> Vec<String> {
         let mut select: Vec<String> = Vec::new();
         let mut add = |column: &str| {
             if !select.iter().any(|known| known.eq_ignore_ascii_case(column)) {
@@ -382,7 +388,7 @@ impl Plan {
             }
         };
         if fields.is_empty() {
-            self.lines.iter().filter(|line| line.reads()).filter_map(name).for_each(&mut add);
+            self.lines.iter().filter(|line| line.reads()).filter_map(|line| line.named(naming)).for_each(&mut add);
             return select;
         }
         for field in fields {
@@ -391,7 +397,7 @@ impl Plan {
             for line in self.lines.iter().filter(|line| {
                 line.reads() && (line.name.eq_ignore_ascii_case(field) || line.name.starts_with(&prefix))
             }) {
-                if let Some(name) = name(line) {
+                if let Some(name) = line.named(naming) {
                     add(name);
                 }
                 found = true;
@@ -491,7 +497,10 @@ mod tests {
 
     #[test]
     fn selects_columns() {
-        assert_eq!(plan().select(&[]), ["id", "firstname", "city", "points"]);
-        assert_eq!(plan().select(&["address".into(), "customFields.colour".into()]), ["city", "colour"]);
+        assert_eq!(plan().select(Naming::Columns, &[]), ["id", "firstname", "city", "points"]);
+        assert_eq!(
+            plan().select(Naming::Columns, &["address".into(), "customFields.colour".into()]),
+            ["city", "colour"]
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use self::filter::Filter;
-use super::{ApplyError, CompileError, Path, codec::scalar_text, path::Step};
+use super::{ApplyError, CompileError, Path, codec::plain, path::Step};
 
 mod filter;
 
@@ -177,12 +177,17 @@ impl Reference {
     }
 
     /// Its value in `scope`; `None` when it is absent or null.
-    pub fn value(&self, scope: &dyn Scope) -> Option<Value> {
+    pub fn value<'s>(&self, scope: &'s dyn Scope) -> Option<Cow<'s, Value>> {
         if self.is_open(scope) {
-            return Some(Value::String(self.placeholder()));
+            return Some(Cow::Owned(Value::String(self.placeholder())));
         }
-        let found = scope.value(self.root, &self.key);
-        let mut value = found.as_deref().and_then(|root| self.path.get(root)).filter(|value| !value.is_null()).cloned();
+        let found = match scope.value(self.root, &self.key) {
+            Some(Cow::Borrowed(root)) => self.path.get(root).map(Cow::Borrowed),
+            Some(Cow::Owned(root)) if self.path.is_root() => Some(Cow::Owned(root)),
+            Some(Cow::Owned(root)) => self.path.get(&root).cloned().map(Cow::Owned),
+            None => None,
+        };
+        let mut value = found.filter(|value| !value.is_null());
         for filter in &self.filters {
             value = filter.apply(value);
         }
@@ -196,10 +201,10 @@ impl Reference {
         value: &Value,
         encode: &dyn Fn(&str) -> Result<String, ApplyError>,
     ) -> Result<String, ApplyError> {
-        let text = scalar_text(value).unwrap_or_else(|| value.to_string());
+        let text = plain(value);
         // Its own filter has encoded it already.
         if self.filters.last() == Some(&Filter::EncodedPath) {
-            return Ok(text);
+            return Ok(text.into_owned());
         }
         if !self.filters.contains(&Filter::Segments) {
             return encode(&text);
@@ -239,7 +244,7 @@ impl Reference {
         !self.optional && !self.filters.iter().any(|filter| matches!(filter, Filter::Default(_)))
     }
 
-    fn required(&self, scope: &dyn Scope) -> Result<Option<Value>, ApplyError> {
+    fn required<'s>(&self, scope: &'s dyn Scope) -> Result<Option<Cow<'s, Value>>, ApplyError> {
         match self.value(scope) {
             None if !self.optional => Err(ApplyError::new(format!("`{}` is missing", self.source))),
             value => Ok(value),
@@ -319,7 +324,7 @@ impl TextTemplate {
                 Part::Literal(literal) => text.push_str(literal),
                 Part::Reference(reference) => match reference.required(scope)? {
                     None => return Ok(None),
-                    Some(value) => text.push_str(&scalar_text(&value).unwrap_or_else(|| value.to_string())),
+                    Some(value) => text.push_str(&plain(&value)),
                 },
             }
         }
@@ -416,40 +421,26 @@ impl ValueTemplate {
     /// # Errors
     /// When a required reference is absent.
     pub fn render(&self, scope: &dyn Scope) -> Result<Option<Value>, ApplyError> {
+        self.value(scope).map(|value| value.map(Cow::into_owned))
+    }
+
+    /// As [`Self::render`], without a copy of what is there already.
+    ///
+    /// # Errors
+    /// When a required reference is absent.
+    pub fn value<'s>(&'s self, scope: &'s dyn Scope) -> Result<Option<Cow<'s, Value>>, ApplyError> {
         Ok(match self {
-            Self::Literal(value) => Some(value.clone()),
+            Self::Literal(value) => Some(Cow::Borrowed(value)),
             Self::Reference(reference) => reference.required(scope)?,
-            Self::Text(template) => template.render(scope)?.map(Value::String),
+            Self::Text(template) => template.render(scope)?.map(|text| Cow::Owned(Value::String(text))),
             Self::Array(items) => {
                 let mut rendered = Vec::with_capacity(items.len());
                 for item in items {
                     rendered.extend(item.render(scope)?);
                 }
-                Some(Value::Array(rendered))
+                Some(Cow::Owned(Value::Array(rendered)))
             }
-            Self::Object(members) => {
-                let mut rendered = Map::new();
-                if let Some((_, template)) = members.iter().find(|(key, _)| key == SPREAD)
-                    && let Some(spread) = template.render(scope)?
-                {
-                    if spread.is_string() && template.is_open(scope) {
-                        rendered.insert(SPREAD.to_owned(), spread.clone());
-                    }
-                    let all = if let Value::Array(all) = spread { all } else { vec![spread] };
-                    for one in all {
-                        if let Value::Object(one) = one {
-                            rendered.extend(one);
-                        }
-                    }
-                }
-                for (key, member) in members.iter().filter(|(key, _)| key != SPREAD) {
-                    if let Some(value) = member.render(scope)? {
-                        rendered.insert(key.clone(), value);
-                    }
-                }
-                // An object of which nothing is left is left out itself.
-                (!rendered.is_empty() || members.is_empty()).then_some(Value::Object(rendered))
-            }
+            Self::Object(members) => object(members, scope)?.map(|object| Cow::Owned(Value::Object(object))),
         })
     }
 
@@ -463,6 +454,30 @@ impl ValueTemplate {
             Self::Object(members) => members.iter().for_each(|(_, member)| member.visit(visit)),
         }
     }
+}
+
+/// The members that are there; `None` when none of them is, for then the object is left out itself.
+fn object(members: &[(String, ValueTemplate)], scope: &dyn Scope) -> Result<Option<Map<String, Value>>, ApplyError> {
+    let mut rendered = Map::new();
+    if let Some((_, template)) = members.iter().find(|(key, _)| key == SPREAD)
+        && let Some(spread) = template.render(scope)?
+    {
+        if spread.is_string() && template.is_open(scope) {
+            rendered.insert(SPREAD.to_owned(), spread.clone());
+        }
+        let all = if let Value::Array(all) = spread { all } else { vec![spread] };
+        for one in all {
+            if let Value::Object(one) = one {
+                rendered.extend(one);
+            }
+        }
+    }
+    for (key, member) in members.iter().filter(|(key, _)| key != SPREAD) {
+        if let Some(value) = member.render(scope)? {
+            rendered.insert(key.clone(), value);
+        }
+    }
+    Ok((!rendered.is_empty() || members.is_empty()).then_some(rendered))
 }
 
 #[cfg(test)]

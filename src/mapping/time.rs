@@ -45,13 +45,9 @@ pub fn parse_text(text: &str) -> Option<DateTime<Utc>> {
 /// The epoch milliseconds of a time in the form most providers write, `2024-01-31T12:00:00.123Z`; what has another form
 /// is for [`parse_text`].
 pub(super) fn utc_millis(text: &[u8]) -> Option<i64> {
-    let number = |digits: &[u8]| {
-        digits
-            .iter()
-            .try_fold(0_i64, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0')))
-    };
     let (head, rest) = text.split_at_checked(19)?;
-    let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+    let (year, month, day) = usual_day(head)?;
+    let marks = [(10, b'T'), (13, b':'), (16, b':')];
     if marks.iter().any(|(at, mark)| head.get(*at) != Some(mark)) {
         return None;
     }
@@ -63,15 +59,8 @@ pub(super) fn utc_millis(text: &[u8]) -> Option<i64> {
     if !matches!(zone, b"Z" | b"+0000" | b"+00:00") {
         return None;
     }
-    let (year, month, day) = (part(0, 4)?, part(5, 7)?, part(8, 10)?);
     let (hour, minute, second) = (part(11, 13)?, part(14, 16)?, part(17, 19)?);
-    // The leap day is left to who knows which year has one.
-    let days = match month {
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    };
-    if !(1..=12).contains(&month) || !(1..=days).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+    if hour > 23 || minute > 59 || second > 59 {
         return None;
     }
     // Days since 1970-01-01, counted in years that begin with March, so that the leap day is the last one.
@@ -80,6 +69,29 @@ pub(super) fn utc_millis(text: &[u8]) -> Option<i64> {
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
     Some(((days * 24 + hour) * 60 + minute) * 60_000 + second * 1_000 + fraction)
+}
+
+/// The number that is written in decimal digits.
+fn number(digits: &[u8]) -> Option<i64> {
+    digits.iter().try_fold(0_i64, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0')))
+}
+
+/// Year, month and day at the beginning of a text in the form `2024-01-31`; leap days are left to those who know which years have
+/// one.
+fn usual_day(text: &[u8]) -> Option<(i64, i64, i64)> {
+    let [a, b, c, d, b'-', m1, m2, b'-', d1, d2, ..] = text else { return None };
+    let (year, month, day) = (number(&[*a, *b, *c, *d])?, number(&[*m1, *m2])?, number(&[*d1, *d2])?);
+    let days = match month {
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    ((1..=12).contains(&month) && (1..=days).contains(&day)).then_some((year, month, day))
+}
+
+/// The beginning of `text` that is a date, as [`date`] has it; what has another form than the usual one is for that.
+pub(super) fn usual_date(text: &[u8]) -> Option<&[u8]> {
+    usual_day(text).and_then(|_| text.get(..10))
 }
 
 /// RFC 3339 knows the years 0 to 9999 only; what lies beyond is no time anybody meant.
@@ -96,7 +108,9 @@ pub fn rfc3339(time: DateTime<Utc>) -> String {
 /// The calendar date of a time or date text; a text that begins with a date keeps it as written.
 pub fn date(text: &str) -> Option<String> {
     let head = text.get(..10)?;
-    NaiveDate::parse_from_str(head, "%Y-%m-%d").ok()?;
+    if usual_date(head.as_bytes()).is_none() {
+        NaiveDate::parse_from_str(head, "%Y-%m-%d").ok()?;
+    }
     Some(head.to_owned())
 }
 
@@ -121,6 +135,10 @@ mod tests {
             prop_assert!(quick.is_none() || quick == slow, "{time}: {quick:?}, {slow:?}");
             let usual = form != 2 && time.get(4..10) != Some("-02-29");
             prop_assert!(quick.is_some() || !usual, "{time}");
+            let known = NaiveDate::parse_from_str(time.get(..10).unwrap(), "%Y-%m-%d").is_ok();
+            let day = usual_date(time.as_bytes());
+            prop_assert!(day.is_none() || known && day == Some(time.get(..10).unwrap().as_bytes()), "{time}: {day:?}");
+            prop_assert!(day.is_some() || !known || time.get(4..10) == Some("-02-29"), "{time}");
         }
     }
 

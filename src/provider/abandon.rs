@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     Connection, Engine,
+    rare::Rare,
     scope::{CallScope, Made, Place},
 };
 use crate::{
@@ -30,12 +31,12 @@ struct Open {
 
 /// What was known when a call was added.
 struct Known {
-    session: Value,
-    target: Place,
-    destination: Place,
-    file: Map<String, Value>,
-    steps: Map<String, Value>,
-    lookup: Map<String, Value>,
+    session: Rare<Value>,
+    target: Rare<Place>,
+    destination: Rare<Place>,
+    file: Rare<Map<String, Value>>,
+    steps: Rare<Map<String, Value>>,
+    lookup: Rare<Map<String, Value>>,
     made: Arc<Made>,
 }
 

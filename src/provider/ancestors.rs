@@ -199,7 +199,7 @@ impl Engine {
     /// The uniform record of a reference, or none when there is nothing.
     async fn identified(&self, source: &Source<'_, '_>, reference: &str) -> Result<Option<Map<String, Value>>> {
         let mut scope = CallScope::bare(source.connection);
-        scope.reference = Some(Value::String(reference.to_owned()));
+        scope.reference = Some(Box::new(Value::String(reference.to_owned())));
         for call in &source.addressing.identify {
             match self.json(source.element, source.connection, call, &scope, &[], source.deadline).await {
                 Ok(answer) => {

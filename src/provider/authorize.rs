@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     catalog::{
-        Authentication, Element,
+        Authentication,
         authentication::{Credential, KeyPlace},
     },
     error::{Error, Kind, Result},
@@ -24,12 +24,12 @@ use crate::{
 /// Puts the element's credentials on a request.
 pub(super) fn authorize(
     request: &mut Request,
-    element: &Element,
+    authentication: &Authentication,
     connection: &Connection,
     token: Option<&Token>,
     challenge: Option<&Challenge>,
 ) -> Result<()> {
-    match element.authentication.of(&connection.configuration) {
+    match authentication {
         Authentication::None => Ok(()),
         Authentication::Digest { credentials, .. } => {
             // Before the server has said what it wants nothing is sent.
@@ -140,7 +140,10 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::{catalog, upstream::Body};
+    use crate::{
+        catalog::{self, Element},
+        upstream::Body,
+    };
 
     struct Nobody;
 
@@ -188,7 +191,8 @@ mod tests {
             retryable: false,
         };
         let token = Token { secret: SecretString::from("t0k"), signer: None, generation: 1 };
-        authorize(&mut request, &element, &connection, Some(&token), None).unwrap();
+        let authentication = element.authentication.of(&connection.configuration);
+        authorize(&mut request, authentication, &connection, Some(&token), None).unwrap();
         assert_eq!(request.sensitive.len(), request.headers.len(), "every such header stays off foreign origins");
         let headers: Vec<String> = request
             .headers

@@ -75,7 +75,7 @@ impl Reader<'_, '_> {
         scope.object.clone_from(&self.list.object);
         scope.select.clone_from(&self.list.select);
         scope.members.clone_from(&self.list.members);
-        scope.item = Some(item);
+        scope.item = Some(Box::new(item));
         let (call, rules) = (&self.complete.call, &self.operation.errors);
         self.engine.json(self.element, self.connection, call, &scope, rules, self.deadline).await
     }

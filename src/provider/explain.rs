@@ -11,7 +11,7 @@ use super::{
     list::{MAX_PAGES, beginning, page_size, set_page},
     parent::{Bound, bind},
     run::{begin, select, to_describe},
-    scope::{CallScope, Open},
+    scope::{CallScope, Names, Open},
     send::kind_of_status,
 };
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
         walk::Walk,
     },
     error::{Error, Result},
-    mapping::{Condition, Plan, Root},
+    mapping::Condition,
     query::Direction,
 };
 
@@ -71,19 +71,15 @@ impl Engine {
         if let Some(bound) = &bound {
             bound.attach(invocation, &mut scope)?;
         }
-        let parted = if lists { part(operation, invocation, &described, bound.as_ref())? } else { Parted::default() };
-        scope.filter.clone_from(&parted.filter);
-        scope.order.clone_from(&parted.order);
+        let parted = if lists { part(operation, invocation, &described, bound.as_deref())? } else { Parted::default() };
+        scope.filter = parted.filter.clone().map(Box::new);
+        scope.order = parted.order.clone().map(Box::new);
         if !complete && invocation.native && invocation.fields.is_empty() {
             scope.open = Some(Open { fields: true, ..Open::default() });
         } else {
-            if operation.needs(Root::Select, "") {
-                scope.select = Some(select(operation, invocation, &described, &parted, bound.as_ref(), &Plan::select)?);
-            }
-            if operation.needs(Root::Members, "") {
-                scope.members =
-                    Some(select(operation, invocation, &described, &parted, bound.as_ref(), &Plan::members)?);
-            }
+            scope.name_fields(operation, |naming| {
+                select(operation, invocation, &described, &parted, bound.as_deref(), naming)
+            })?;
         }
         account.look_up(&mut scope)?;
         account.locate(&mut scope)?;
@@ -97,7 +93,7 @@ impl Engine {
             told.extend(filtering(operation, &parted, page));
             told.insert("paging".to_owned(), paging);
         } else {
-            account.belonging(bound.as_ref(), &mut scope)?;
+            account.belonging(bound.as_deref(), &mut scope)?;
             account.steps(&mut scope)?;
         }
         if !complete {
@@ -200,7 +196,7 @@ impl Account<'_> {
         described: &[FieldDescription],
         complete: bool,
         scope: &CallScope<'_>,
-    ) -> Result<Option<Bound>> {
+    ) -> Result<Option<Box<Bound>>> {
         let Some(parent) = &self.invocation.parent else { return Ok(None) };
         if let Some(step) = &parent.relation.referred_as {
             for call in &step.calls {
@@ -221,9 +217,8 @@ impl Account<'_> {
         let checked = bound.filter(|bound| bound.is_checked(invocation) && !bound.is_told_by(invocation));
         let (Some(bound), Some(parent)) = (checked, &invocation.parent) else { return Ok(()) };
         let mut scope = scope.fork();
-        let column = bound.column.iter().cloned().map(Value::String).collect();
-        scope.select = Some(Value::Array(column));
-        scope.members.clone_from(&scope.select);
+        let names = Names::of(bound.column.as_ref());
+        (scope.select, scope.members) = (Some(names.clone()), Some(names));
         let get = self.element.operation(&format!("{}.get", invocation.operation.hub.resource));
         let of_get = get.into_iter().flat_map(|get| &get.steps).flat_map(|step| &step.calls);
         let calls: Vec<&Call> = parent.relation.read.as_ref().map_or_else(|| of_get.collect(), |read| vec![read]);

@@ -43,6 +43,12 @@ pub(super) struct Parted {
 static NO_FILTERING: LazyLock<Filtering> = LazyLock::new(Filtering::default);
 
 impl Parted {
+    /// What operations that are no lists have.
+    pub(super) fn none() -> &'static Self {
+        static NONE: LazyLock<Parted> = LazyLock::new(Parted::default);
+        &NONE
+    }
+
     /// Whether records are left out here.
     pub(super) fn leaves_out(&self) -> bool {
         self.local.is_some() || self.parent.is_some()

@@ -8,7 +8,7 @@ use super::{
     Connection, Engine, FieldDescription, Invocation,
     request::unfilled,
     run::{Along, Last},
-    scope::CallScope,
+    scope::{CallScope, Names},
 };
 use crate::{
     catalog::{Element, Ids, hub::AnswerKind, parents::Told, routes::PARENT_ID},
@@ -104,10 +104,10 @@ pub(super) fn bind(
     invocation: &Invocation,
     described: &[FieldDescription],
     referred: Option<&str>,
-) -> Result<Option<Bound>> {
+) -> Result<Option<Box<Bound>>> {
     let Some(parent) = &invocation.parent else { return Ok(None) };
     let relation = &parent.relation;
-    let mut bound = Bound {
+    let mut bound = Box::new(Bound {
         id: parent.id.clone(),
         ids: parent.ids,
         path: None,
@@ -115,7 +115,7 @@ pub(super) fn bind(
         in_record: relation.read.is_none(),
         replaced: relation.instead.contains_key(&invocation.operation.hub.name),
         set: relation.set.clone(),
-    };
+    });
     match &relation.told {
         Told::At { path, column } => {
             bound.path = Some(path.clone());
@@ -169,7 +169,7 @@ impl Engine {
         invocation: &Invocation,
         described: &[FieldDescription],
         scope: &CallScope<'_>,
-    ) -> Result<Option<Bound>> {
+    ) -> Result<Option<Box<Bound>>> {
         let call = invocation.parent.as_ref().and_then(|parent| parent.relation.referred_as.as_ref());
         let referred = match call {
             Some(step) => {
@@ -199,9 +199,8 @@ impl Engine {
             let get = element.operation(&format!("{}.get", hub.resource)).ok_or_else(|| {
                 Error::internal(format!("`{}` is below a parent, and there is no `{}.get`", hub.id(), hub.resource))
             })?;
-            let column = bound.column.iter().cloned().map(Value::String).collect();
-            scope.select = Some(Value::Array(column));
-            scope.members.clone_from(&scope.select);
+            let names = Names::of(bound.column.as_ref());
+            (scope.select, scope.members) = (Some(names.clone()), Some(names));
             self.look_up(element, connection, get, &mut scope, deadline).await?;
             let mut along = Along::default();
             match Box::pin(self.steps(element, connection, get, &mut scope, &mut along, deadline)).await? {

@@ -1,20 +1,27 @@
 //! Builds the outbound request of a call.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::{borrow::Cow, cell::RefCell, collections::HashMap};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
-use super::{Connection, Engine, multipart, scope::CallScope, upload::Prepared};
+use super::{
+    Connection, Engine, multipart,
+    scope::{CallScope, Names},
+    upload::Prepared,
+};
 use crate::{
     catalog::{
         Call, Element, HostSpec,
         call::{CallBody, CallPath, Checksum, Format},
     },
     error::{Error, Kind, Result},
-    mapping::{ApplyError, Scope, codec::scalar_text},
+    mapping::{
+        ApplyError, Scope,
+        codec::{plain, scalar_text},
+    },
     upstream::{Body, Request, url as outbound},
 };
 
@@ -34,12 +41,6 @@ impl Engine {
         deadline: Instant,
     ) -> Result<Request> {
         let base = base_url(element, connection, &call.host, scope)?;
-        let mut query: Vec<(&str, String)> = Vec::with_capacity(call.query.len());
-        for (name, template) in &call.query {
-            if let Some(value) = template.render(scope).map_err(|error| unfilled(&error))? {
-                query.push((name, scalar_text(&value).unwrap_or_else(|| value.to_string())));
-            }
-        }
         let url =
             match &call.path {
                 CallPath::Template(template) => {
@@ -49,28 +50,35 @@ impl Engine {
                         })
                         .map_err(|error| unfilled(&error))?
                         .unwrap_or_default();
-                    outbound::build(&base, &path, &query)?
+                    // What is explained may stand for what nobody knows.
+                    let own = scope.select.as_ref().and_then(Names::own).filter(|_| scope.open.is_none());
+                    let write = || pairs(call, scope).map(|pairs| outbound::query(&pairs));
+                    match call.query.written(own, write)? {
+                        Cow::Borrowed(query) => self.queries.build(&base, &path, query)?,
+                        Cow::Owned(query) => outbound::build(&base, &path, &query)?,
+                    }
                 }
                 CallPath::Given(reference) => {
                     let given = reference.value(scope).and_then(|value| scalar_text(&value)).ok_or_else(|| {
                         Error::new(Kind::ProviderFailed, "The provider gave no address of the next page")
                     })?;
-                    with_query(outbound::follow(&base, &given)?, &query)
+                    with_query(outbound::follow(&base, &given)?, &pairs(call, scope)?)
                 }
                 CallPath::Elsewhere(reference) => {
                     let given = reference.value(scope).and_then(|value| scalar_text(&value)).ok_or_else(|| {
                         Error::new(Kind::ProviderFailed, "The provider gave no address to go on with")
                     })?;
-                    with_query(outbound::given(&given)?, &query)
+                    with_query(outbound::given(&given)?, &pairs(call, scope)?)
                 }
             };
-        let mut headers = HeaderMap::new();
+        // Room for the credentials as well.
+        let mut headers = HeaderMap::with_capacity(element.headers.len() + call.headers.len() + 3);
         let common: &[_] = if call.authenticated { &element.headers } else { &[] };
         // The call's own stands over the one of all calls, also when it says that there is to be none.
         let own = |name: &str| call.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
         let common = common.iter().filter(|(name, _)| !own(name));
         for (name, template) in common.chain(&call.headers) {
-            let value = template.render(scope).map_err(|error| unfilled(&error))?;
+            let value = template.value(scope).map_err(|error| unfilled(&error))?;
             if let Some(value) = value.filter(|value| !value.is_null()) {
                 let name = HeaderName::from_bytes(name.as_bytes()).map_err(Error::internal)?;
                 headers.insert(name, header_value(&value)?);
@@ -81,10 +89,10 @@ impl Engine {
             CallBody::Json(template) => {
                 headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
                 let value = template
-                    .render(scope)
+                    .value(scope)
                     .map_err(|error| unfilled(&error))?
-                    .unwrap_or_else(|| Value::Object(serde_json::Map::new()));
-                Body::Bytes(serde_json::to_vec(&value).map_err(Error::internal)?.into())
+                    .unwrap_or_else(|| Cow::Owned(Value::Object(serde_json::Map::new())));
+                Body::Bytes(serde_json::to_vec(value.as_ref()).map_err(Error::internal)?.into())
             }
             CallBody::Xml(template) => {
                 headers
@@ -103,7 +111,7 @@ impl Engine {
                 let value = template.render(scope).map_err(|error| unfilled(&error))?.unwrap_or(Value::Null);
                 let mut form = url::form_urlencoded::Serializer::new(String::new());
                 for (name, value) in value.as_object().into_iter().flatten() {
-                    form.append_pair(name, &scalar_text(value).unwrap_or_else(|| value.to_string()));
+                    form.append_pair(name, &plain(value));
                 }
                 Body::Bytes(form.finish().into())
             }
@@ -132,6 +140,21 @@ impl Engine {
             retryable: call.repeatable,
         })
     }
+}
+
+/// The parameters of a call's query that have a value.
+fn pairs<'c>(call: &'c Call, scope: &CallScope<'_>) -> Result<Vec<(&'c str, String)>> {
+    let mut pairs = Vec::with_capacity(call.query.all().len());
+    for (name, template) in call.query.all() {
+        if let Some(value) = template.value(scope).map_err(|error| unfilled(&error))? {
+            let text = match value {
+                Cow::Owned(Value::String(text)) => text,
+                value => plain(&value).into_owned(),
+            };
+            pairs.push((name.as_str(), text));
+        }
+    }
+    Ok(pairs)
 }
 
 fn with_query(mut url: Url, query: &[(&str, String)]) -> Url {

@@ -13,7 +13,7 @@ use super::{
     filter::{Parted, part},
     parent::{self, Bound, elsewhere},
     request::unfilled,
-    scope::CallScope,
+    scope::{CallScope, Names},
     send::kind_of_status,
     sign::signer,
     sink::{Sink, Written},
@@ -28,7 +28,7 @@ use crate::{
         parents::Told,
     },
     error::{Error, Kind, Result},
-    mapping::{Plan, Root, WriteMode, media, time},
+    mapping::{Naming, Root, WriteMode, media, time},
     upstream::Response,
 };
 
@@ -80,51 +80,53 @@ impl Engine {
         &self,
         element: &Arc<Element>,
         connection: &Connection,
-        invocation: Invocation,
+        invocation: &Invocation,
         upload: Option<Upload>,
     ) -> Result<Outcome> {
-        let operation = Arc::clone(&invocation.operation);
-        let mut scope = CallScope::new(connection, &invocation);
-        begin(&operation, &invocation, &mut scope)?;
+        let operation = &*invocation.operation;
+        let mut scope = CallScope::new(connection, invocation);
+        begin(operation, invocation, &mut scope)?;
         // What most calls do not need has a place of its own below, so that the rest is moved about cheaply.
-        let described = match to_describe(&operation, &invocation, &scope) {
-            Some(object) => Box::pin(self.described(element, connection, object, &invocation)).await?,
+        let described = match to_describe(operation, invocation, &scope) {
+            Some(object) => match self.known_fields(element, connection, object) {
+                Ok(known) => known,
+                Err(_) => Box::pin(self.described(element, connection, object, invocation)).await?,
+            },
             None => Arc::default(),
         };
-        let bound = self.bound(element, connection, &invocation, &described, &scope).await?;
+        let bound = self.bound(element, connection, invocation, &described, &scope).await?;
         if let Some(bound) = &bound {
-            bound.attach(&invocation, &mut scope)?;
+            bound.attach(invocation, &mut scope)?;
         }
+        let list;
         let parted = if matches!(operation.hub.answer, AnswerKind::List(_)) {
-            part(&operation, &invocation, &described, bound.as_ref())?
+            list = Box::new(part(operation, invocation, &described, bound.as_deref())?);
+            &*list
         } else {
-            Parted::default()
+            Parted::none()
         };
-        scope.filter.clone_from(&parted.filter);
-        scope.order.clone_from(&parted.order);
-        if operation.needs(Root::Select, "") {
-            scope.select = Some(select(&operation, &invocation, &described, &parted, bound.as_ref(), &Plan::select)?);
-        }
-        if operation.needs(Root::Members, "") {
-            scope.members = Some(select(&operation, &invocation, &described, &parted, bound.as_ref(), &Plan::members)?);
-        }
+        scope.filter = parted.filter.clone().map(Box::new);
+        scope.order = parted.order.clone().map(Box::new);
+        scope.name_fields(operation, |naming| {
+            select(operation, invocation, &described, parted, bound.as_deref(), naming)
+        })?;
         if let Some(upload) = &upload {
             let mut tell =
                 |key: &str, value: Option<Value>| value.map(|value| scope.file.insert(key.to_owned(), value));
             tell("size", upload.size.map(Value::from));
-            tell("contentType", content_type(upload, &invocation).map(|kind| Value::String(kind.to_owned())));
+            tell("contentType", content_type(upload, invocation).map(|kind| Value::String(kind.to_owned())));
         }
-        self.look_up(element, connection, &operation, &mut scope, invocation.deadline).await?;
+        self.look_up(element, connection, operation, &mut scope, invocation.deadline).await?;
         if operation.hub.target.is_some() {
-            Box::pin(self.locate(element, connection, &invocation, &mut scope)).await?;
+            Box::pin(self.locate(element, connection, invocation, &mut scope)).await?;
         }
         refuse(&operation.refuse, &scope)?;
         if matches!(operation.hub.answer, AnswerKind::List(_)) {
-            return Box::pin(self.list(element, connection, &invocation, scope, &parted)).await;
+            return Box::pin(self.list(element, connection, invocation, scope, parted)).await;
         }
-        let checked = bound.filter(|bound| bound.is_checked(&invocation));
-        if let Some(bound) = checked.as_ref().filter(|bound| !bound.is_told_by(&invocation)) {
-            Box::pin(self.belongs(element, connection, &invocation, bound, &scope)).await?;
+        let checked = bound.filter(|bound| bound.is_checked(invocation));
+        if let Some(bound) = checked.as_ref().filter(|bound| !bound.is_told_by(invocation)) {
+            Box::pin(self.belongs(element, connection, invocation, bound, &scope)).await?;
         }
         let (upload, cut_off) = match upload {
             Some(upload) => {
@@ -137,13 +139,13 @@ impl Engine {
             }
             None => (None, None),
         };
-        let told_here = checked.filter(|bound| bound.is_told_by(&invocation));
+        let told_here = checked.filter(|bound| bound.is_told_by(invocation));
         // Whose record it is, is seen in the document.
-        let mut sink = if told_here.is_some() { None } else { self.sink(&invocation, &parted, &scope) };
+        let mut sink = if told_here.is_some() { None } else { self.sink(invocation, parted, &scope) };
         let undo = operation.steps.iter().any(|step| step.undo.is_some());
         let undo = undo.then(|| Abandon::new(self, element, connection));
         let mut along = Along { upload, pass: Some(&invocation.pass), sink: sink.as_mut(), undo };
-        let last = self.steps(element, connection, &operation, &mut scope, &mut along, invocation.deadline).await;
+        let last = self.steps(element, connection, operation, &mut scope, &mut along, invocation.deadline).await;
         let last = match (last, along.undo) {
             (Err(error), Some(undo)) => Err(undo.now().await.tell(error)),
             (last, Some(undo)) => {
@@ -160,7 +162,7 @@ impl Engine {
             (AnswerKind::File, Last::Stream(response, call)) => {
                 let told = call.answer.file_name.as_ref().map(|name| name.render(&scope));
                 let told = told.transpose().map_err(|error| unfilled(&error))?.flatten();
-                Ok(file(response, scope.target.name.take().or(told)))
+                Ok(file(response, scope.target.take().name.or(told)))
             }
             (AnswerKind::Empty, _) => Ok(Outcome::Empty),
             (AnswerKind::Record(_), Last::Written(..)) => {
@@ -170,11 +172,11 @@ impl Engine {
             (AnswerKind::Record(_), Last::Json(answer, call)) => match call.answer.record.get(&answer) {
                 Some(found) if found.is_object() => {
                     if told_here.is_some_and(|bound| !bound.holds(found)) {
-                        return Err(elsewhere(&invocation));
+                        return Err(elsewhere(invocation));
                     }
                     let mut records = [invocation.shape(found, &scope)];
                     let items = std::slice::from_ref(found);
-                    self.add_paths(element, connection, &invocation, &scope, items, &mut records).await?;
+                    self.add_paths(element, connection, invocation, &scope, items, &mut records).await?;
                     let [record] = records;
                     Ok(Outcome::Record(record))
                 }
@@ -346,7 +348,7 @@ pub(super) fn begin(operation: &Operation, invocation: &Invocation, scope: &mut 
         scope.object = name.map(Value::String);
     }
     if matches!(operation.hub.request, RequestKind::Record) {
-        scope.record = record(operation, invocation)?;
+        *scope.record = record(operation, invocation)?;
         fill_in(operation, invocation, scope)?;
     }
     Ok(())
@@ -467,8 +469,11 @@ pub(super) fn select(
     described: &[FieldDescription],
     parted: &Parted,
     bound: Option<&Bound>,
-    of: &dyn Fn(&Plan, &[String]) -> Vec<String>,
-) -> Result<Value> {
+    naming: Naming,
+) -> Result<Names> {
+    let is_list = matches!(operation.hub.answer, AnswerKind::List(_));
+    let tells = |bound: &&Bound| if is_list { parted.parent.is_some() } else { bound.is_checked(invocation) };
+    let parent = bound.filter(tells).and_then(Bound::selected);
     // The names, and how many of them are the plan's own.
     let (mut names, own) = if invocation.native {
         let names: Vec<String> = match invocation.fields.as_slice() {
@@ -487,20 +492,19 @@ pub(super) fn select(
         // A filter or an order made here needs every field it may name.
         let fields: &[String] =
             if parted.local.is_some() || !parted.local_order.is_empty() { &[] } else { &invocation.fields };
-        let mut names = of(&operation.plan, fields);
-        let own = names.len();
         let open = operation.plan.open.as_ref().map(|open| open.field.as_str());
-        if open.is_some_and(|open| fields.is_empty() || fields.iter().any(|field| field == open)) {
-            names.extend(described.iter().filter(|field| field.custom).map(|field| field.name.clone()));
+        let opens = open.is_some_and(|open| fields.is_empty() || fields.iter().any(|field| field == open));
+        let mut custom =
+            described.iter().filter(|field| opens && field.custom).map(|field| field.name.clone()).peekable();
+        if fields.is_empty() && parent.is_none() && custom.peek().is_none() {
+            return Ok(Names::Own(Arc::clone(operation.own(naming))));
         }
+        let mut names = operation.plan.select(naming, fields);
+        let own = names.len();
+        names.extend(custom);
         (names, own)
     };
-    let is_list = matches!(operation.hub.answer, AnswerKind::List(_));
-    if let Some(bound) =
-        bound.filter(|bound| if is_list { parted.parent.is_some() } else { bound.is_checked(invocation) })
-    {
-        names.extend(bound.selected().map(str::to_owned));
-    }
+    names.extend(parent.map(str::to_owned));
     // The plan's own are told apart already.
     if names.len() > own {
         let mut seen = std::collections::HashSet::new();
@@ -508,13 +512,13 @@ pub(super) fn select(
     }
     if names.is_empty() {
         // Nothing that was asked for is known: what is answered is empty, but a query needs something to ask for.
-        names = of(&operation.plan, &[]);
+        return Ok(Names::Own(Arc::clone(operation.own(naming))));
     }
     if let Some(name) = names.iter().find(|name| !is_name(name)) {
         return Err(Error::bad_request(format!("`{name}` is not the name of a field"))
             .with_detail("fields", "should be names separated by commas"));
     }
-    Ok(Value::Array(names.into_iter().map(Value::String).collect()))
+    Ok(Names::Other(Box::new(names.into_iter().map(Value::String).collect())))
 }
 
 /// A streamed answer with the headers that pass.

@@ -8,10 +8,14 @@ use std::{
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
 
-use super::{Connection, Invocation};
+use super::{
+    Connection, Invocation,
+    rare::{Empty, Rare},
+};
 use crate::{
+    catalog::Operation,
     error::{Error, Result},
-    mapping::{Root, Scope, time},
+    mapping::{Naming, Root, Scope, time},
 };
 
 /// A place in a provider's tree, as far as it is known.
@@ -25,6 +29,14 @@ pub(super) struct Place {
     pub(super) kind: Option<&'static str>,
     /// What the provider is told: its id, or a path, or one of its own references.
     pub(super) reference: Option<String>,
+}
+
+impl Empty for Place {
+    fn empty() -> &'static Self {
+        static NOWHERE: Place =
+            Place { id: None, path: None, name: None, parent_id: None, parent_path: None, kind: None, reference: None };
+        &NOWHERE
+    }
 }
 
 impl Place {
@@ -65,6 +77,36 @@ pub(super) struct Open {
     pub(super) fields: bool,
 }
 
+/// Provider's names of fields, a list of texts.
+#[derive(Clone)]
+pub(super) enum Names {
+    /// All of the operation's plan, and nothing besides: the same for most of its calls.
+    Own(Arc<Value>),
+    Other(Box<Value>),
+}
+
+impl Names {
+    /// Those of what one field is read from.
+    pub(super) fn of(column: Option<&String>) -> Self {
+        Self::Other(Box::new(column.into_iter().cloned().map(Value::String).collect()))
+    }
+
+    /// The plan's, if it is those.
+    pub(super) fn own(&self) -> Option<&Arc<Value>> {
+        match self {
+            Self::Own(names) => Some(names),
+            Self::Other(_) => None,
+        }
+    }
+
+    fn value(&self) -> &Value {
+        match self {
+            Self::Own(names) => names,
+            Self::Other(names) => names,
+        }
+    }
+}
+
 /// What a secret is shown as.
 pub(super) const MASK: &str = "***";
 
@@ -100,32 +142,30 @@ pub(super) struct CallScope<'a> {
     query: Option<&'a Map<String, Value>>,
     headers: Option<&'a Map<String, Value>>,
     body: &'a Value,
-    pub(super) record: Value,
-    pub(super) target: Place,
-    pub(super) destination: Place,
-    pub(super) page: Map<String, Value>,
-    pub(super) filter: Option<Value>,
-    pub(super) order: Option<Value>,
-    pub(super) select: Option<Value>,
-    pub(super) members: Option<Value>,
+    pub(super) record: Rare<Value>,
+    pub(super) target: Rare<Place>,
+    pub(super) destination: Rare<Place>,
+    pub(super) page: Rare<Map<String, Value>>,
+    pub(super) filter: Option<Box<Value>>,
+    pub(super) order: Option<Box<Value>>,
+    pub(super) select: Option<Names>,
+    pub(super) members: Option<Names>,
     pub(super) object: Option<Value>,
-    pub(super) steps: Map<String, Value>,
-    pub(super) lookup: Map<String, Value>,
-    pub(super) item: Option<Value>,
-    pub(super) walk: Map<String, Value>,
-    pub(super) file: Map<String, Value>,
-    pub(super) session: Value,
-    pub(super) chunk: Map<String, Value>,
-    pub(super) answer: Value,
-    pub(super) parts: Value,
-    pub(super) folder: Map<String, Value>,
-    pub(super) reference: Option<Value>,
+    pub(super) steps: Rare<Map<String, Value>>,
+    pub(super) lookup: Rare<Map<String, Value>>,
+    pub(super) item: Option<Box<Value>>,
+    pub(super) walk: Rare<Map<String, Value>>,
+    pub(super) file: Rare<Map<String, Value>>,
+    pub(super) session: Rare<Value>,
+    pub(super) chunk: Rare<Map<String, Value>>,
+    pub(super) answer: Rare<Value>,
+    pub(super) parts: Rare<Value>,
+    pub(super) folder: Rare<Map<String, Value>>,
+    pub(super) reference: Option<Box<Value>>,
     /// Whether nothing is asked of the provider: what it would tell stays open.
     pub(super) open: Option<Open>,
     pub(super) made: Arc<Made>,
 }
-
-static NULL: Value = Value::Null;
 
 impl<'a> CallScope<'a> {
     /// The scope of a call that belongs to no uniform call.
@@ -135,26 +175,26 @@ impl<'a> CallScope<'a> {
             path: &[],
             query: None,
             headers: None,
-            body: &NULL,
-            record: Value::Null,
-            target: Place::default(),
-            destination: Place::default(),
-            page: Map::new(),
+            body: Value::empty(),
+            record: Rare::default(),
+            target: Rare::default(),
+            destination: Rare::default(),
+            page: Rare::default(),
             filter: None,
             order: None,
             select: None,
             members: None,
             object: None,
-            steps: Map::new(),
-            lookup: Map::new(),
+            steps: Rare::default(),
+            lookup: Rare::default(),
             item: None,
-            walk: Map::new(),
-            file: Map::new(),
-            session: Value::Null,
-            chunk: Map::new(),
-            answer: Value::Null,
-            parts: Value::Null,
-            folder: Map::new(),
+            walk: Rare::default(),
+            file: Rare::default(),
+            session: Rare::default(),
+            chunk: Rare::default(),
+            answer: Rare::default(),
+            parts: Rare::default(),
+            folder: Rare::default(),
             reference: None,
             open: None,
             made: Arc::default(),
@@ -164,6 +204,17 @@ impl<'a> CallScope<'a> {
     /// A scope of its own for one of several calls.
     pub(super) fn fork(&self) -> Self {
         self.clone()
+    }
+
+    /// Puts what `name` says of the fields wanted where templates of `operation` look for it.
+    pub(super) fn name_fields(&mut self, operation: &Operation, name: impl Fn(Naming) -> Result<Names>) -> Result<()> {
+        if operation.needs(Root::Select, "") {
+            self.select = Some(name(Naming::Columns)?);
+        }
+        if operation.needs(Root::Members, "") {
+            self.members = Some(name(Naming::Members)?);
+        }
+        Ok(())
     }
 
     /// The scope of `invocation`.
@@ -197,22 +248,22 @@ impl Scope for CallScope<'_> {
             Root::Target => self.target.value(key).map(Cow::Owned),
             Root::Destination => self.destination.value(key).map(Cow::Owned),
             Root::Page => self.page.get(key).map(Cow::Borrowed),
-            Root::Where => self.filter.as_ref().map(Cow::Borrowed),
-            Root::OrderBy => self.order.as_ref().map(Cow::Borrowed),
-            Root::Select => self.select.as_ref().map(Cow::Borrowed),
-            Root::Members => self.members.as_ref().map(Cow::Borrowed),
+            Root::Where => self.filter.as_deref().map(Cow::Borrowed),
+            Root::OrderBy => self.order.as_deref().map(Cow::Borrowed),
+            Root::Select => self.select.as_ref().map(|names| Cow::Borrowed(names.value())),
+            Root::Members => self.members.as_ref().map(|names| Cow::Borrowed(names.value())),
             Root::Object => self.object.as_ref().map(Cow::Borrowed),
             Root::Walk => self.walk.get(key).map(Cow::Borrowed),
             Root::Steps => self.steps.get(key).map(Cow::Borrowed),
             Root::Lookup => self.lookup.get(key).map(Cow::Borrowed),
-            Root::Item => self.item.as_ref().map(Cow::Borrowed),
+            Root::Item => self.item.as_deref().map(Cow::Borrowed),
             Root::File => self.file.get(key).map(Cow::Borrowed),
             Root::Session => Some(Cow::Borrowed(&self.session)),
             Root::Chunk => self.chunk.get(key).map(Cow::Borrowed),
             Root::Answer => Some(Cow::Borrowed(&self.answer)),
             Root::Parts => Some(Cow::Borrowed(&self.parts)),
             Root::Folder => self.folder.get(key).map(Cow::Borrowed),
-            Root::Ref => self.reference.as_ref().map(Cow::Borrowed),
+            Root::Ref => self.reference.as_deref().map(Cow::Borrowed),
             Root::Unique => Some(Cow::Borrowed(self.made.unique(self.connection.instance_id))),
             Root::Now => Some(Cow::Borrowed(self.made.now())),
         }

@@ -33,11 +33,11 @@ impl Engine {
         pass: Option<&HeaderMap>,
         deadline: Instant,
     ) -> Result<Option<Response>> {
-        let tokens = call.authenticated && element.authentication.of(&connection.configuration).uses_tokens();
+        let mut handshake = Handshake::new(element, connection, &self.challenges);
+        let tokens = call.authenticated && handshake.uses_tokens();
         let mut token = if tokens { Some(connection.credentials.token(deadline).await?) } else { None };
         let mut renewed = false;
         let mut waits = 0;
-        let mut handshake = Handshake::new(element, connection, &self.challenges);
         loop {
             let mut request = self.request(element, connection, call, scope, deadline)?;
             attach(&mut request, call, scope, upload)?;

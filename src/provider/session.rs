@@ -83,7 +83,7 @@ impl Engine {
             scope.file.insert("size".to_owned(), size.into());
         }
         let start = pick(&session.start, scope)?;
-        scope.session = run.json(start, scope).await?;
+        *scope.session = run.json(start, scope).await?;
         let mut abandon = Abandon::new(self, &element, connection);
         if let Some(abort) = &session.abort {
             abandon.add(abort, scope);
@@ -141,7 +141,7 @@ impl<'o> Run<'_, 'o> {
                 Sent::File(file) if last => break Some(file),
                 Sent::File(_) => return Err(failed("The provider took the file for complete before its end")),
                 Sent::Part(answer) => {
-                    scope.answer = answer;
+                    *scope.answer = answer;
                     for collect in &self.session.collect {
                         if let Some(kept) = collect.render(scope).map_err(|error| unfilled(&error))? {
                             parts.push(kept);
@@ -155,7 +155,7 @@ impl<'o> Run<'_, 'o> {
             }
         };
         hashes.tell(&mut scope.file);
-        scope.parts = Value::Array(parts);
+        *scope.parts = Value::Array(parts);
         if !self.session.finish.is_empty() {
             return self.finish(scope).await;
         }

@@ -32,7 +32,7 @@ impl Challenges {
 
 /// The authentication of one call, as far as it depends on what the server says.
 pub(super) struct Handshake<'a> {
-    element: &'a Element,
+    authentication: &'a Authentication,
     connection: &'a Connection,
     challenges: &'a Challenges,
     /// The challenge in force for this call.
@@ -42,7 +42,13 @@ pub(super) struct Handshake<'a> {
 
 impl<'a> Handshake<'a> {
     pub(super) fn new(element: &'a Element, connection: &'a Connection, challenges: &'a Challenges) -> Self {
-        Self { element, connection, challenges, current: None, answered: false }
+        let authentication = element.authentication.of(&connection.configuration);
+        Self { authentication, connection, challenges, current: None, answered: false }
+    }
+
+    /// Whether calls carry an access token.
+    pub(super) fn uses_tokens(&self) -> bool {
+        self.authentication.uses_tokens()
     }
 
     /// Whether the server has to be asked for its challenge before a body can be sent that is sent only once.
@@ -56,7 +62,7 @@ impl<'a> Handshake<'a> {
 
     /// Whether Basic will do, for elements whose server says what it wants.
     fn basic_allowed(&self) -> Option<bool> {
-        match self.element.authentication.of(&self.connection.configuration) {
+        match self.authentication {
             Authentication::Digest { basic, .. } => Some(*basic),
             _ => None,
         }
@@ -90,7 +96,7 @@ impl<'a> Handshake<'a> {
     /// Puts the credentials on `request`.
     pub(super) fn authorize(&self, request: &mut Request, token: Option<&Token>) -> Result<()> {
         let challenge = self.known(request);
-        authorize(request, self.element, self.connection, token, challenge.as_deref())
+        authorize(request, self.authentication, self.connection, token, challenge.as_deref())
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::{
     Connection, Engine, Invocation, Position, ancestors,
     list::{items, next_position, set_page},
+    rare::Rare,
     request::unfilled,
     scope::{CallScope, Place, single_name},
 };
@@ -35,7 +36,7 @@ struct Finder<'a, 'c> {
     connection: &'c Connection,
     addressing: &'a Addressing,
     operation: &'a Operation,
-    lookup: Map<String, Value>,
+    lookup: Rare<Map<String, Value>>,
     /// The id of the root folder that paths are walked from.
     root: String,
     deadline: Instant,
@@ -78,7 +79,7 @@ impl Engine {
             return Err(Error::bad_request("Folder name provided and folder name in path do not match")
                 .with_detail("/name", "should be the last segment of `path`"));
         }
-        scope.target = match (id, named.and_then(Value::as_str)) {
+        *scope.target = match (id, named.and_then(Value::as_str)) {
             (Some(id), _) => finder.by_id(id, kind).await?,
             (None, Some(path)) => {
                 let folder = invocation.query.get("folderId").and_then(Value::as_str);
@@ -91,7 +92,7 @@ impl Engine {
             (None, None) => return Err(missing_path()),
         };
         if operation.hub.destination {
-            scope.destination = finder.destination(&invocation.body, &mut scope.target).await?;
+            *scope.destination = finder.destination(&invocation.body, &mut scope.target).await?;
         }
         if addressing.by == By::Path && operation.ensure_parents {
             let goes = if operation.hub.destination { &scope.destination } else { &scope.target };
@@ -412,7 +413,7 @@ impl<'c> Finder<'_, 'c> {
     /// Asks the provider what a reference is.
     async fn identify(&self, reference: &str) -> Result<Place> {
         let mut scope = self.scope();
-        scope.reference = Some(Value::String(reference.to_owned()));
+        scope.reference = Some(Box::new(Value::String(reference.to_owned())));
         let mut last = Error::not_found(format!("No file or folder has the id `{reference}`"));
         for call in &self.addressing.identify {
             match self.engine.json(self.element, self.connection, call, &scope, &[], self.deadline).await {

@@ -12,6 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use ::url::Url;
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use reqwest::{
     Method,
     header::{
@@ -105,6 +106,16 @@ struct Call {
     body: Payload,
 }
 
+/// What holds for all of a call's hops; see [`Request`].
+struct Terms {
+    sensitive: Vec<HeaderName>,
+    hosts: Arc<[String]>,
+    deadline: Instant,
+    idle: Duration,
+    follow_redirects: bool,
+    retryable: bool,
+}
+
 enum Payload {
     Empty,
     Bytes(Bytes),
@@ -163,24 +174,17 @@ impl Client {
         })
     }
 
-    async fn run(&self, request: Request) -> Result<Response> {
-        let Request { method, url, mut headers, sensitive, body, hosts, deadline, idle, follow_redirects, retryable } =
-            request;
-        for name in FRAMING {
-            headers.remove(name);
+    async fn run(&self, call: &mut Call, terms: &Terms) -> Result<Response> {
+        let &Terms { deadline, .. } = terms;
+        if Instant::now() >= deadline {
+            return Err(late());
         }
-        let body = match body {
-            Body::Empty => Payload::Empty,
-            Body::Bytes(bytes) => Payload::Bytes(bytes),
-            Body::Stream { stream, length } => Payload::Stream(Some((stream, length))),
-        };
-        let mut call = Call { method, url, headers, body };
         for hop in 0.. {
-            self.guard.check(&call.url, &hosts)?;
+            self.guard.check(&call.url, &terms.hosts)?;
             let origin = self.origins.get(&call.url);
             let slot = origin.enter(deadline).await?;
-            let answer = self.attempts(&origin, &mut call, deadline, retryable).await?;
-            let next = if follow_redirects {
+            let answer = self.attempts(&origin, call, deadline, terms.retryable).await?;
+            let next = if terms.follow_redirects {
                 redirect::target(&call.method, &call.url, answer.status(), answer.headers())?
             } else {
                 None
@@ -188,12 +192,12 @@ impl Client {
             // A streamed body is gone; the caller sees the redirect.
             let next = next.filter(|(_, step)| *step == Step::Get || call.is_repeatable());
             let Some((to, step)) = next else {
-                return Ok(answer.opened(idle, slot));
+                return Ok(answer.opened(terms.idle, slot));
             };
             if hop >= self.settings.max_redirects {
                 break;
             }
-            redirect::strip(&mut call.headers, &sensitive, &call.url, &to, step);
+            redirect::strip(&mut call.headers, &terms.sensitive, &call.url, &to, step);
             call.url = to;
             if step == Step::Get {
                 (call.method, call.body) = (Method::GET, Payload::Empty);
@@ -293,8 +297,8 @@ fn classify(fault: lean::Fault) -> (Error, Option<Failure>) {
     }
     match fault {
         lean::Fault::Uri(_) => (Error::internal(fault), None),
-        lean::Fault::Client(_) if fault.is_connect() => not_connected(fault),
-        lean::Fault::Client(_) => broken(fault),
+        lean::Fault::Connect(_) => not_connected(fault),
+        lean::Fault::Exchange(_) => broken(fault),
     }
 }
 
@@ -334,16 +338,24 @@ fn random() -> u64 {
     getrandom::u64().unwrap_or_default()
 }
 
-#[async_trait::async_trait]
 impl Transport for Client {
-    async fn send(&self, request: Request) -> Result<Response> {
-        let deadline = request.deadline;
-        if Instant::now() >= deadline {
-            return Err(late());
-        }
-        match timeout_at(deadline, self.run(request)).await {
-            Ok(result) => result,
-            Err(_) => Err(late()),
-        }
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response>> {
+        let (mut call, terms) = parted(request);
+        Box::pin(async move { self.run(&mut call, &terms).await })
     }
+}
+
+/// What changes on the way, and what stays.
+fn parted(request: Request) -> (Call, Terms) {
+    let Request { method, url, mut headers, sensitive, body, hosts, deadline, idle, follow_redirects, retryable } =
+        request;
+    for name in FRAMING {
+        headers.remove(name);
+    }
+    let body = match body {
+        Body::Empty => Payload::Empty,
+        Body::Bytes(bytes) => Payload::Bytes(bytes),
+        Body::Stream { stream, length } => Payload::Stream(Some((stream, length))),
+    };
+    (Call { method, url, headers, body }, Terms { sensitive, hosts, deadline, idle, follow_redirects, retryable })
 }

@@ -6,31 +6,22 @@
 //! Each thread has connections of its own: a connection's task runs where it was opened, and an answer that has to wake
 //! another thread costs more than a connection does.
 
-use std::{
-    error::Error as StdError,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{error::Error as StdError, time::Duration};
 
 use ::url::Url;
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnectorBuilder, MaybeHttpsStream};
-use hyper_util::{
-    client::legacy::{Client, Error, connect::HttpConnector},
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-};
+use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
 use rustls::ClientConfig;
 use thread_local::ThreadLocal;
 use tokio::net::TcpStream;
-use tower::{BoxError, Service, ServiceExt as _, timeout::Timeout, util::BoxCloneSyncService};
+use tower::{BoxError, Service, service_fn, timeout::Timeout, util::BoxCloneSyncService};
 use tower_http::decompression::{Decompression, DecompressionBody};
 
-use super::{client::Settings, resolver::Resolver};
+use super::{client::Settings, pool::Pool, resolver::Resolver};
 
 /// What the provider sees as our name.
 pub(super) const USER_AGENT: &str = concat!("hubgate/", env!("CARGO_PKG_VERSION"));
@@ -38,25 +29,9 @@ pub(super) const USER_AGENT: &str = concat!("hubgate/", env!("CARGO_PKG_VERSION"
 const TCP_KEEPALIVE: Duration = Duration::from_secs(15);
 
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
-type Pool = Decompression<Client<Connector, Full<Bytes>>>;
 
-/// What opens connections. The pool clones it for every call, and uses it for few.
-#[derive(Clone)]
-struct Connector(Arc<BoxCloneSyncService<Uri, Stream, BoxError>>);
-
-impl Service<Uri> for Connector {
-    type Response = Stream;
-    type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Stream, BoxError>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, to: Uri) -> Self::Future {
-        Box::pin(BoxCloneSyncService::clone(&self.0).oneshot(to))
-    }
-}
+/// What opens connections.
+pub(super) type Connector = BoxCloneSyncService<Uri, Stream, BoxError>;
 
 /// An answer, its body not read yet.
 pub(super) type Answer = http::Response<DecompressionBody<Incoming>>;
@@ -80,7 +55,7 @@ impl Lean {
     /// Sends a call and waits for the head of its answer.
     ///
     /// # Errors
-    /// [`Fault::Uri`] when the URL is none for HTTP, [`Fault::Client`] when no answer came.
+    /// Those of [`Pool::exchange`].
     pub(super) async fn send(
         &self,
         method: &Method,
@@ -90,14 +65,16 @@ impl Lean {
     ) -> Result<Answer, Fault> {
         let mut request = http::Request::new(Full::new(body));
         *request.method_mut() = method.clone();
-        *request.uri_mut() = Uri::try_from(url.as_str()).map_err(Fault::Uri)?;
-        *request.headers_mut() = headers.clone();
-        let headers = request.headers_mut();
-        headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static("*/*"));
-        headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
-        // Its readiness says nothing: it opens what it needs.
-        let answer = self.pools.get_or(|| self.pool()).clone().call(request);
-        answer.await.map_err(Fault::Client)
+        // Room for the three that come here and for the host.
+        let mut all = HeaderMap::with_capacity(headers.len() + 4);
+        for (name, value) in headers {
+            all.append(name.clone(), value.clone());
+        }
+        all.entry(header::ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+        all.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
+        *request.headers_mut() = all;
+        let pool = self.pools.get_or(|| self.pool());
+        Decompression::new(service_fn(|request| pool.exchange(url, request))).gzip(true).call(request).await
     }
 
     fn pool(&self) -> Pool {
@@ -109,12 +86,7 @@ impl Lean {
         let tls = HttpsConnectorBuilder::new().with_tls_config(self.tls.clone()).https_or_http();
         // The time is for TLS, too.
         let connector = Timeout::new(tls.enable_all_versions().wrap_connector(tcp), self.settings.connect_timeout);
-        let client = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(self.settings.pool_idle)
-            .build(Connector(Arc::new(BoxCloneSyncService::new(connector))));
-        Decompression::new(client).gzip(true)
+        Pool::new(Connector::new(connector), self.settings.pool_idle)
     }
 }
 
@@ -123,17 +95,13 @@ impl Lean {
 pub(super) enum Fault {
     /// The URL cannot be written into a request.
     #[error("the URL is none for HTTP")]
-    Uri(#[source] http::uri::InvalidUri),
-    /// What the client says.
-    #[error(transparent)]
-    Client(Error),
-}
-
-impl Fault {
-    /// Whether nothing was sent, for there was no connection.
-    pub(super) fn is_connect(&self) -> bool {
-        matches!(self, Self::Client(error) if error.is_connect())
-    }
+    Uri(#[source] http::Error),
+    /// There is no connection: nothing was sent.
+    #[error("no connection came about")]
+    Connect(#[source] BoxError),
+    /// The connection broke.
+    #[error("the connection broke")]
+    Exchange(#[source] hyper::Error),
 }
 
 /// The first error of type `E` in the chain.

@@ -9,7 +9,10 @@ use std::borrow::Cow;
 use ::url::{Position, Url};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    recent::Recent,
+};
 
 /// The longest URL that is built, in bytes.
 pub const MAX_URL: usize = 16 * 1024;
@@ -87,39 +90,92 @@ pub fn base(text: &str) -> Result<Url> {
     Ok(url)
 }
 
-/// The URL of `path` below `base`, with `query` (names and values as they are, encoded here).
+/// `pairs` of names and values as a query, encoded.
+pub fn query<N: AsRef<str>, V: AsRef<str>>(pairs: &[(N, V)]) -> String {
+    let mut text = String::with_capacity(LIKELY);
+    for (n, (name, value)) in pairs.iter().enumerate() {
+        if n > 0 {
+            text.push('&');
+        }
+        text.extend(utf8_percent_encode(name.as_ref(), &ESCAPED));
+        text.push('=');
+        text.extend(utf8_percent_encode(value.as_ref(), &ESCAPED));
+    }
+    text
+}
+
+/// The URL of `path` below `base`, with `query` (made by [`query`]).
 ///
 /// `path` is already encoded, parts of it by [`segment`]; its leading slash is optional, a trailing one is kept.
 ///
 /// # Errors
 /// [`Kind::BadRequest`](crate::error::Kind::BadRequest) when the path would not stay what and where it is: dot segments
 /// (also encoded), empty segments, raw characters that end or change a path; or for a URL past [`MAX_URL`].
-pub fn build<N: AsRef<str>, V: AsRef<str>>(base: &Url, path: &str, query: &[(N, V)]) -> Result<Url> {
+pub fn build(base: &Url, path: &str, query: &str) -> Result<Url> {
+    below(base, with_query(base, query), path, query)
+}
+
+/// URLs with queries that come again and again: such a query is read by the URL parser once, not for each call.
+#[derive(Debug)]
+pub struct Queries(Recent<Url>);
+
+impl Default for Queries {
+    fn default() -> Self {
+        /// Queries that a thread remembers.
+        const KEPT: usize = 128;
+        Self(Recent::new(KEPT))
+    }
+}
+
+impl Queries {
+    /// As [`build`].
+    ///
+    /// # Errors
+    /// As [`build`].
+    pub fn build(&self, base: &Url, path: &str, query: &str) -> Result<Url> {
+        let key = (base.as_str(), query);
+        let same = |known: &Url| known[..Position::AfterPath] == *base.as_str() && known.query() == Some(query);
+        let known = self.0.read(key, |known| same(known).then(|| known.clone()));
+        let root = known.unwrap_or_else(|| {
+            let root = with_query(base, query);
+            self.0.put(key, root.clone());
+            root
+        });
+        below(base, root, path, query)
+    }
+}
+
+fn with_query(base: &Url, query: &str) -> Url {
+    let mut url = base.clone();
+    url.set_query(Some(query).filter(|query| !query.is_empty()));
+    url
+}
+
+/// `root`, which is `base` with `query`, with `path` below its own.
+fn below(base: &Url, root: Url, path: &str, query: &str) -> Result<Url> {
     let path = path.strip_prefix('/').unwrap_or(path);
-    let (inner, slash) = path.strip_suffix('/').map_or((path, ""), |inner| (inner, "/"));
+    let mut url = root;
     if !path.is_empty() {
+        let (inner, slash) = path.strip_suffix('/').map_or((path, ""), |inner| (inner, "/"));
         check_parts(inner)?;
+        let full = format!("{}/{inner}{slash}", base.path().trim_end_matches('/'));
+        url.set_path(&full);
+        // The second wall: whatever the checks missed, the parser made the same of it.
+        if url.path() != full {
+            return Err(outside());
+        }
     }
-    let prefix = base.path().trim_end_matches('/');
-    let full = if path.is_empty() { base.path().to_owned() } else { format!("{prefix}/{inner}{slash}") };
-    let mut text = String::with_capacity(LIKELY);
-    text.push_str(origin(base));
-    text.push_str(&full);
-    for (n, (name, value)) in query.iter().enumerate() {
-        text.push(if n == 0 { '?' } else { '&' });
-        text.extend(utf8_percent_encode(name.as_ref(), &ESCAPED));
-        text.push('=');
-        text.extend(utf8_percent_encode(value.as_ref(), &ESCAPED));
-    }
-    if text.len() > MAX_URL {
+    if url.as_str().len() > MAX_URL {
         return Err(Error::bad_request("The request to the provider is too long: its URL passes the limit"));
     }
-    let url = Url::parse(&text).map_err(Error::internal)?;
-    // The second wall: whatever the checks above missed, the parser saw the same path on the same origin.
-    if !same_origin(&url, base) || url.path() != full || url.fragment().is_some() {
-        return Err(Error::bad_request("The path leaves the provider's base URL"));
+    if !same_origin(&url, base) || url.query().unwrap_or_default() != query || url.fragment().is_some() {
+        return Err(outside());
     }
     Ok(url)
+}
+
+fn outside() -> Error {
+    Error::bad_request("The path leaves the provider's base URL")
 }
 
 /// The URL of a link the provider gave for its own next page: absolute, or a path on the base's host.
@@ -172,9 +228,9 @@ fn check_path(path: &str) -> Result<()> {
 /// Checks an encoded path without its leading slash.
 fn check_parts(path: &str) -> Result<()> {
     for part in path.split('/') {
-        let sane = part.bytes().all(|b| b.is_ascii_graphic() && !b"\"#<>?\\^`{|}".contains(&b));
-        let decoded: Cow<'_, [u8]> = percent_decode_str(part).into();
-        if part.is_empty() || !sane || matches!(&*decoded, b"." | b"..") {
+        let decoded: Cow<'_, [u8]> =
+            if part.contains('%') { percent_decode_str(part).into() } else { part.as_bytes().into() };
+        if part.is_empty() || !part.bytes().all(is_sane) || matches!(&*decoded, b"." | b"..") {
             return Err(Error::bad_request("The path to the provider has an empty, dotted or unreadable part"));
         }
         if decoded.iter().any(u8::is_ascii_control) {
@@ -184,17 +240,21 @@ fn check_parts(path: &str) -> Result<()> {
     Ok(())
 }
 
+/// Whether a byte can stand in an encoded path.
+fn is_sane(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~')
+        && !matches!(byte, b'"' | b'#' | b'<' | b'>' | b'?' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}')
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    const NONE: [(&str, &str); 0] = [];
-
     fn with_segment(value: &str) -> Result<String> {
         let base = base("https://api.test/v1").unwrap();
-        build(&base, &format!("items/{}/x", segment(value)?), &NONE).map(Into::into)
+        build(&base, &format!("items/{}/x", segment(value)?), "").map(Into::into)
     }
 
     #[test]
@@ -234,14 +294,33 @@ mod tests {
         for path in
             ["..", "a/../b", "a/%2e%2E/b", "a/.%2e", "a//b", "//evil", "\\evil", "a?x", "a#x", "a b", "a/%00", "é"]
         {
-            assert!(build(&base, path, &NONE).is_err(), "{path}");
+            assert!(build(&base, path, "").is_err(), "{path}");
         }
-        let built = |path: &str| build(&base, path, &NONE).unwrap().to_string();
+        let built = |path: &str| build(&base, path, "").unwrap().to_string();
         assert_eq!(built("/a/b/"), "https://api.test/v1/a/b/");
         assert_eq!(built("root:/x.txt:/content"), "https://api.test/v1/root:/x.txt:/content");
         assert_eq!(built(""), "https://api.test/v1/");
-        let query = build(&base, "q", &[("q", "a+b c&d=é")]).unwrap();
-        assert_eq!(query.as_str(), "https://api.test/v1/q?q=a%2Bb%20c%26d%3D%C3%A9");
+        let asked = build(&base, "q", &query(&[("q", "a+b c&d=é")])).unwrap();
+        assert_eq!(asked.as_str(), "https://api.test/v1/q?q=a%2Bb%20c%26d%3D%C3%A9");
+    }
+
+    #[test]
+    fn queries_that_are_known_belong_to_their_base() {
+        let queries = Queries::default();
+        let asked = query(&[("fields", "id,name")]);
+        let bases = ["https://api.test/v1", "https://api.test/v2/", "https://eu.api.test/v1", "http://api.test/v1"];
+        for path in ["items/1", "/items/2/", "", "../v2"] {
+            for base in bases.map(base_of) {
+                let (known, new) = (queries.build(&base, path, &asked), build(&base, path, &asked));
+                assert_eq!(known.ok(), new.ok(), "{base} {path}");
+            }
+        }
+        let built = queries.build(&base_of(bases[1]), "items/3", &asked).unwrap();
+        assert_eq!(built.as_str(), "https://api.test/v2/items/3?fields=id%2Cname");
+    }
+
+    fn base_of(text: &str) -> Url {
+        base(text).unwrap()
     }
 
     #[test]
@@ -284,7 +363,7 @@ mod tests {
             let base = base("https://api.test:8443/v1").unwrap();
             for value in [value, other] {
                 let Ok(encoded) = segment(&value) else { continue };
-                let url = build(&base, &format!("a/{encoded}/z"), &[("q", &value)]).unwrap();
+                let url = build(&base, &format!("a/{encoded}/z"), &query(&[("q", &value)])).unwrap();
                 prop_assert!(same_origin(&url, &base));
                 let parts: Vec<&str> = url.path_segments().unwrap().collect();
                 prop_assert_eq!(parts.len(), 4);
@@ -296,7 +375,7 @@ mod tests {
         #[test]
         fn no_path_leaves_the_base(path in "[./\\\\%2eEfF?#@:a]{0,24}") {
             let base = base("https://api.test/v1").unwrap();
-            if let Ok(url) = build(&base, &path, &NONE) {
+            if let Ok(url) = build(&base, &path, "") {
                 prop_assert!(same_origin(&url, &base) && url.path().starts_with("/v1"), "{}", url);
             }
         }

@@ -199,7 +199,7 @@ impl Connected {
             without: Vec::new(),
             deadline: soon(),
         };
-        Box::pin(self.engine.run(&self.element, &self.connection, invocation, None)).await
+        Box::pin(self.engine.run(&self.element, &self.connection, &invocation, None)).await
     }
 
     #[track_caller]

@@ -2,9 +2,8 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::{StreamExt as _, TryStreamExt as _, future::BoxFuture};
 use hubgate::{
     clock::{Clock as _, ShiftedClock},
     error::{Error, Kind, Result},
@@ -34,18 +33,19 @@ impl Network {
     }
 }
 
-#[async_trait]
 impl Transport for Network {
-    async fn send(&self, request: Request) -> Result<Response> {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response>> {
         assert!(!request.follow_redirects && !request.retryable);
         let Body::Bytes(body) = request.body else { panic!("a form") };
         let call = self.0.request(request.method, request.url).headers(request.headers).body(body);
         let unreachable = |error| Error::new(Kind::ProviderUnreachable, "unreachable").with_source(error);
-        let response = call.send().await.map_err(unreachable)?;
-        Ok(Response {
-            status: response.status(),
-            headers: response.headers().clone(),
-            body: response.bytes_stream().map_err(std::io::Error::other).boxed(),
+        Box::pin(async move {
+            let response = call.send().await.map_err(unreachable)?;
+            Ok(Response {
+                status: response.status(),
+                headers: response.headers().clone(),
+                body: response.bytes_stream().map_err(std::io::Error::other).boxed(),
+            })
         })
     }
 }

@@ -17,7 +17,7 @@ use crate::{
         call::{Call, CallBody, Head, Resolved},
         invoke::{self, Prepared},
     },
-    mapping::codec::scalar_text,
+    mapping::codec::{plain, scalar_text},
     provider::{Connection, Upload},
     store::{InstanceRecord, seal::Sealer},
 };
@@ -37,7 +37,7 @@ pub(super) fn prepared(
             Value::Array(items) => {
                 query.extend(items.iter().filter_map(scalar_text).map(|text| (name.clone(), text)));
             }
-            other => query.push((name.clone(), scalar_text(other).unwrap_or_else(|| other.to_string()))),
+            other => query.push((name.clone(), plain(other).into_owned())),
         }
     }
     let mut headers = HeaderMap::new();

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, future::BoxFuture, stream};
 use http::{
     StatusCode,
     header::{HeaderMap, HeaderName, HeaderValue},
@@ -80,19 +80,20 @@ impl Player {
     }
 }
 
-#[async_trait::async_trait]
 impl Transport for Player {
-    async fn send(&self, request: upstream::Request) -> Result<Response> {
-        let body = match request.body {
-            Body::Empty => None,
-            Body::Bytes(bytes) => Some(bytes),
-            Body::Stream { stream, .. } => {
-                let chunks: Vec<Bytes> = stream.try_collect().await.map_err(Error::internal)?;
-                Some(chunks.concat().into())
-            }
-        };
-        let sent = Sent { method: request.method.to_string(), url: request.url, headers: request.headers, body };
-        self.play(&sent)
+    fn send(&self, request: upstream::Request) -> BoxFuture<'_, Result<Response>> {
+        Box::pin(async move {
+            let body = match request.body {
+                Body::Empty => None,
+                Body::Bytes(bytes) => Some(bytes),
+                Body::Stream { stream, .. } => {
+                    let chunks: Vec<Bytes> = stream.try_collect().await.map_err(Error::internal)?;
+                    Some(chunks.concat().into())
+                }
+            };
+            let sent = Sent { method: request.method.to_string(), url: request.url, headers: request.headers, body };
+            self.play(&sent)
+        })
     }
 }
 

@@ -103,7 +103,7 @@ async fn pages(
             prepared.invocation.page.drop = 0;
         }
         prepared.invocation.page.position = position;
-        match Box::pin(engine.run(element, connection, prepared.invocation, prepared.upload)).await?.opened()? {
+        match Box::pin(engine.run(element, connection, &prepared.invocation, prepared.upload)).await?.opened()? {
             Outcome::Record(record) => return Ok(Outcome::Record(prepared.view.apply(record))),
             Outcome::List { items, next, total, remark } => {
                 read.extend(items.into_iter().map(|item| prepared.view.apply(item)));

@@ -119,6 +119,11 @@ impl Put {
                 Some(millis) => put_whole(millis, out),
                 None => return self.read(text, slot, manner, out),
             },
+            (Codec::Date | Codec::DateOfTime, Kind::Plain) if let Some(date) = time::usual_date(inside(source)) => {
+                out.push(b'"');
+                out.extend_from_slice(date);
+                out.push(b'"');
+            }
             (Codec::DateTime, Kind::Plain) if put_time(inside(source), out) => {}
             (Codec::Words { pass, .. }, Kind::Plain | Kind::Integer | Kind::True | Kind::False)
                 if !self.words.is_empty() =>

@@ -31,6 +31,8 @@ pub(super) struct Tree {
     pub(super) nodes: Vec<Node>,
     /// What of an open object's members is collected.
     pub(super) rule: Rule,
+    /// Whether members of one of them are collected.
+    pub(super) collects: bool,
 }
 
 /// Which members of an open object are collected when no name is for them.
@@ -56,7 +58,7 @@ impl Rule {
 
 impl Tree {
     pub(super) fn new() -> Self {
-        Self { nodes: vec![Node::default()], rule: Rule::default() }
+        Self { nodes: vec![Node::default()], rule: Rule::default(), collects: false }
     }
 
     /// The place at `steps` below `from`, made if need be.
@@ -90,7 +92,7 @@ impl Tree {
         for name in taken {
             node.names.entry(name).taken = true;
         }
-        self.rule = rule;
+        (self.rule, self.collects) = (rule, true);
         Some(())
     }
 
@@ -134,13 +136,25 @@ pub(super) struct Names {
     factor: u32,
 }
 
-/// A number of a name, quick to make: of its length and three of its characters.
+/// A number of a name, quick to make: of its length, its first and its last characters.
 #[inline]
 pub(super) fn mix(name: &[u8]) -> u32 {
-    let byte = |at: usize| u32::from(name.get(at).copied().unwrap_or_default());
-    let length = name.len();
-    let length32 = u32::try_from(length).unwrap_or_default();
-    byte(0) | byte(length.wrapping_sub(1)) << 8 | byte(length / 2) << 16 | (length32 ^ byte(length / 4)) << 24
+    let ends = match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        (Some(first), Some(last)) => u32::from_le_bytes(*first) ^ u32::from_le_bytes(*last).rotate_left(13),
+        _ => name.iter().fold(0, |mixed, byte| mixed << 8 | u32::from(*byte)),
+    };
+    ends ^ u32::try_from(name.len()).unwrap_or_default().rotate_left(27)
+}
+
+/// Whether two names are the same; most are told apart, or not, by a comparison or two of eight characters.
+#[inline]
+fn same(one: &[u8], other: &[u8]) -> bool {
+    match (one.first_chunk::<8>(), other.first_chunk::<8>(), one.last_chunk::<8>(), other.last_chunk::<8>()) {
+        (Some(first), Some(other_first), Some(last), Some(other_last)) if one.len() <= 16 => {
+            one.len() == other.len() && first == other_first && last == other_last
+        }
+        _ => one == other,
+    }
 }
 
 impl Names {
@@ -194,7 +208,7 @@ impl Names {
         let mut bucket = self.bucket(mixed, self.factor);
         loop {
             let at = usize::from(*self.buckets.get(bucket)?).checked_sub(1)?;
-            if self.known.get(at).is_some_and(|known| known.name.as_bytes() == name) {
+            if self.known.get(at).is_some_and(|known| same(known.name.as_bytes(), name)) {
                 return Some(at);
             }
             bucket = (bucket + 1) & self.buckets.len().wrapping_sub(1);

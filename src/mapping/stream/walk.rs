@@ -46,6 +46,8 @@ struct Guess {
 
 /// Members of one open map, at most; a record with more takes the other path.
 const MOST_COLLECTED: usize = 1_024;
+/// Members of one open map, mostly.
+const LIKELY_COLLECTED: usize = 16;
 /// Names of one object that are guessed, at most.
 const MOST_GUESSES: usize = 512;
 
@@ -89,7 +91,7 @@ impl<'t> Found<'t> {
         Self {
             tree,
             slots: vec![Slot::default(); count],
-            collected: Vec::new(),
+            collected: Vec::with_capacity(if tree.collects { LIKELY_COLLECTED } else { 0 }),
             seen: [0; 4],
             guesses: if alike { vec![Vec::new(); count] } else { Vec::new() },
         }

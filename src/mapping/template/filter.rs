@@ -1,12 +1,14 @@
 //! Filters: one-way conversions at the end of a reference.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::mapping::{
     CompileError, codec,
-    codec::{Pairs, pairs, scalar_text},
+    codec::{Pairs, pairs, plain},
     time,
 };
 
@@ -141,17 +143,19 @@ impl Filter {
     }
 
     /// The value it makes of `value`.
-    pub(super) fn apply(&self, value: Option<Value>) -> Option<Value> {
-        if let Self::Default(default) = self {
-            return value.or_else(|| Some(default.clone()));
+    pub(super) fn apply<'v>(&self, value: Option<Cow<'v, Value>>) -> Option<Cow<'v, Value>> {
+        match self {
+            Self::Default(default) => value.or_else(|| Some(Cow::Owned(default.clone()))),
+            // The parting of segments happens where the path of a call is made.
+            Self::Segments => value,
+            _ => self.made(value?).map(Cow::Owned),
         }
-        let value = value?;
-        let text = |value: &Value| scalar_text(value).unwrap_or_else(|| value.to_string());
+    }
+
+    fn made(&self, value: Cow<'_, Value>) -> Option<Value> {
+        let text = |value: &Value| plain(value).into_owned();
         Some(match self {
-            Self::Csv => match &value {
-                Value::Array(items) => Value::String(items.iter().map(text).collect::<Vec<_>>().join(",")),
-                other => Value::String(text(other)),
-            },
+            Self::Csv => Value::String(csv(&value)),
             Self::Json => Value::String(value.to_string()),
             Self::Text => Value::String(text(&value)),
             Self::Integer => codec::Codec::Integer.read(&value)?,
@@ -181,7 +185,7 @@ impl Filter {
                 "" => String::new(),
                 path => format!("{path}/"),
             }),
-            Self::Pick(names) => pick(value, names),
+            Self::Pick(names) => pick(value.into_owned(), names),
             Self::Each(name) => {
                 let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
                 Value::Array(items.iter().filter_map(|item| item.get(name.as_str()).cloned()).collect())
@@ -199,10 +203,22 @@ impl Filter {
             Self::LastSegment => Value::String(text(&value).trim_end_matches('/').rsplit('/').next()?.to_owned()),
             Self::Before(before) => Value::String(format!("{before}{}", text(&value))),
             Self::NamePart(part) => part.read(&value)?,
-            // A default was taken before; the parting of segments happens where the path of a call is made.
-            Self::Default(_) | Self::Segments => value,
+            Self::Default(_) | Self::Segments => value.into_owned(),
         })
     }
+}
+
+/// The items of a list parted by commas, or one value.
+fn csv(value: &Value) -> String {
+    let items = value.as_array().map_or_else(|| std::slice::from_ref(value), Vec::as_slice);
+    let mut text = String::new();
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        text.push_str(&plain(item));
+    }
+    text
 }
 
 /// Host and path of an address, with or without a scheme.

@@ -35,7 +35,8 @@ fn spreads_and_parts_at_bars() {
     let both = body_of(json!({"a": 1, "b": 1}), json!({"b": 2}));
     assert_eq!(several.render(&both).unwrap(), Some(json!({"a": 1, "b": 2})));
     assert_eq!(several.render(&body_of(Value::Null, Value::Null)).unwrap(), None);
-    let part = |source: &str, text: &str| Reference::compile(source).unwrap().value(&Body(json!(text)));
+    let part =
+        |source: &str, text: &str| Reference::compile(source).unwrap().value(&Body(json!(text))).map(Cow::into_owned);
     assert_eq!(part("path.id|upToBar", "22|33"), Some(json!("22")));
     assert_eq!(part("path.id|afterBar", "22|33"), Some(json!("33")));
     assert_eq!(part("path.id|upToBar", "22"), Some(json!("22")));
@@ -52,8 +53,9 @@ fn texts_become_pairs() {
             (root == Root::Query).then_some(Cow::Borrowed(&self.0))
         }
     }
-    let of =
-        |filter: &str, tags: Value| Reference::compile(&format!("query.tags|{filter}")).unwrap().value(&Tags(tags));
+    let of = |filter: &str, tags: Value| {
+        Reference::compile(&format!("query.tags|{filter}")).unwrap().value(&Tags(tags)).map(Cow::into_owned)
+    };
     let tags = json!(["draft", "Für=Ada & Co=1"]);
     assert_eq!(of("formPairs", tags.clone()), Some(json!("draft=&F%C3%BCr=Ada%20%26%20Co%3D1")));
     let objects = json!([{"n": "draft", "v": ""}, {"n": "Für", "v": "Ada & Co=1"}]);

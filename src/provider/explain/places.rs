@@ -80,7 +80,7 @@ impl<'a> Account<'a> {
         let mut open = scope.open.unwrap_or_default();
         open.target = true;
         scope.open = Some(open);
-        scope.target = match (id, named.and_then(Value::as_str)) {
+        *scope.target = match (id, named.and_then(Value::as_str)) {
             (Some(id), _) => self.by_id(addressing, id, kind, &root, scope)?,
             (None, Some(path)) => {
                 let folder = invocation.query.get("folderId").and_then(Value::as_str);
@@ -255,7 +255,7 @@ impl<'a> Account<'a> {
     /// The calls that tell what a reference is.
     fn identify(&mut self, addressing: &Addressing, reference: &str, scope: &CallScope<'_>) -> Result<()> {
         let mut scope = self.bare(scope);
-        scope.reference = Some(json!(reference));
+        scope.reference = Some(Box::new(json!(reference)));
         for (index, call) in addressing.identify.iter().enumerate() {
             let when = if index == 0 { Vec::new() } else { vec![json!("the call before found nothing")] };
             let purpose = format!("what `{reference}` is");
@@ -290,7 +290,7 @@ impl<'a> Account<'a> {
         open.destination = true;
         scope.open = Some(open);
         if addressing.by == By::Id && path.is_none() {
-            scope.destination = Place { name: name.map(str::to_owned), ..Place::default() };
+            *scope.destination = Place { name: name.map(str::to_owned), ..Place::default() };
             return Ok(());
         }
         if scope.target.path.is_none() && !copies {
@@ -299,7 +299,7 @@ impl<'a> Account<'a> {
                 self.identify(addressing, &reference, scope)?;
             }
             // Only what the target's path is could tell where a new name alone leads.
-            scope.destination = match path {
+            *scope.destination = match path {
                 Some(path) if addressing.by == By::Path => place_of_path(&path, scope.target.kind),
                 Some(path) => Place {
                     name: name_of(&path),
@@ -317,7 +317,7 @@ impl<'a> Account<'a> {
                 scope.open = Some(open);
                 return Ok(());
             };
-            scope.destination = if addressing.by == By::Path {
+            *scope.destination = if addressing.by == By::Path {
                 place_of_path(&wanted, scope.target.kind)
             } else {
                 Place {
