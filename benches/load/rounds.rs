@@ -53,11 +53,7 @@ pub async fn verify(contenders: &[Contender<'_>]) -> Outcome<()> {
 pub async fn run(contenders: &[Contender<'_>], connections: usize, rounds: usize, time: Duration) -> Outcome<Vec<Row>> {
     let mut all: Vec<Vec<Measured>> = vec![Vec::new(); contenders.len()];
     for round in 0..rounds {
-        let mut order: Vec<usize> = (0..contenders.len()).collect();
-        if round % 2 == 1 {
-            order.reverse();
-        }
-        for at in order {
+        for at in order(round, contenders.len()) {
             let contender = &contenders[at];
             all[at].push(driver::closed(&contender.load, connections, time, contender.process).await?);
         }
@@ -80,6 +76,11 @@ pub async fn run(contenders: &[Contender<'_>], connections: usize, rounds: usize
             ratio: contenders.iter().enumerate().map(|(base, other)| (other.name, ratio(at, base))).collect(),
         })
         .collect())
+}
+
+/// Whose turn it is in `round`, of so many programs.
+pub fn order(round: usize, programs: usize) -> impl Iterator<Item = usize> {
+    (0..programs).map(move |turn| if round.is_multiple_of(2) { turn } else { programs - 1 - turn })
 }
 
 /// The middle of the values.

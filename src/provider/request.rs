@@ -1,6 +1,6 @@
 //! Builds the outbound request of a call.
 
-use std::{borrow::Cow, cell::RefCell, collections::HashMap};
+use std::{borrow::Cow, sync::LazyLock};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::Value;
@@ -22,6 +22,7 @@ use crate::{
         ApplyError, Scope,
         codec::{plain, scalar_text},
     },
+    recent::Recent,
     upstream::{Body, Request, url as outbound},
 };
 
@@ -287,22 +288,15 @@ fn find_host<'a>(element: &'a Element, name: &str) -> Result<&'a HostSpec> {
 fn parse_base(text: &str) -> Result<Url> {
     /// Elements have a few bases, some of them one for each account.
     const KEPT: usize = 256;
-    thread_local! {
-        static BASES: RefCell<HashMap<String, Url>> = RefCell::default();
-    }
-    if let Some(known) = BASES.with_borrow(|bases| bases.get(text).cloned()) {
-        return Ok(known);
+    static BASES: LazyLock<Recent<(String, Url)>> = LazyLock::new(|| Recent::new(KEPT));
+    if let Some(base) = BASES.read(text, |(known, base)| (known == text).then(|| base.clone())) {
+        return Ok(base);
     }
     let base = outbound::base(text).map_err(|error| {
         Error::bad_request(format!("The instance's configuration holds an unusable URL: {}", error.public()))
             .with_source(error)
     })?;
-    BASES.with_borrow_mut(|bases| {
-        if bases.len() >= KEPT {
-            bases.clear();
-        }
-        bases.insert(text.to_owned(), base.clone());
-    });
+    BASES.put(text, (text.to_owned(), base.clone()));
     Ok(base)
 }
 

@@ -5,7 +5,6 @@
 
 use std::{
     collections::HashMap,
-    future::poll_fn,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
@@ -206,7 +205,7 @@ impl Shelf {
             let shelf = Arc::clone(self);
             // The body of the answer is still to come.
             tokio::spawn(async move {
-                if poll_fn(|cx| sender.poll_ready(cx)).await.is_ok() {
+                if sender.ready().await.is_ok() {
                     shelf.keep(sender);
                 }
             });

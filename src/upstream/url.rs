@@ -151,10 +151,9 @@ fn with_query(base: &Url, query: &str) -> Url {
     url
 }
 
-/// `root`, which is `base` with `query`, with `path` below its own.
-fn below(base: &Url, root: Url, path: &str, query: &str) -> Result<Url> {
+/// `url`, which is `base` with `query`, with `path` below its own.
+fn below(base: &Url, mut url: Url, path: &str, query: &str) -> Result<Url> {
     let path = path.strip_prefix('/').unwrap_or(path);
-    let mut url = root;
     if !path.is_empty() {
         let (inner, slash) = path.strip_suffix('/').map_or((path, ""), |inner| (inner, "/"));
         check_parts(inner)?;

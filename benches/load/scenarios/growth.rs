@@ -4,11 +4,11 @@ use std::{fs, path::Path, sync::Arc};
 
 use super::super::{
     Outcome,
-    driver::{self, Load},
+    driver::Load,
     report::{self, Target},
     rig::{Rig, mappings},
-    rounds::median,
-    served::{Hubgate, Kind, Setting, requests},
+    rounds::{self, Contender},
+    served::{Kind, Setting, requests},
 };
 
 /// Instances that are called, however many there are.
@@ -16,21 +16,9 @@ const CALLED: usize = 1_000;
 const FEW_INSTANCES: usize = 1_000;
 const MANY_ELEMENTS: usize = 200;
 const PATH: &str = "/hubs/crm/contacts/512";
-
-/// A gateway and what is asked of it.
-struct Grown {
-    hubgate: Hubgate,
-    load: Load,
-}
-
-impl Grown {
-    async fn start(setting: &Setting, tokens: &[String]) -> Outcome<Self> {
-        let hubgate = setting.start().await?;
-        let requests = Arc::new(requests(tokens, "GET", PATH, &[], &[]));
-        let load = Load { address: hubgate.address, requests, status: 200 };
-        Ok(Self { hubgate, load })
-    }
-}
+const FEW: &str = "few";
+const MANY: &str = "many";
+const CROWDED: &str = "crowded";
 
 /// The bench's mapping files, and its element again under other names.
 fn multiplied(to: &Path) -> Outcome<()> {
@@ -63,10 +51,10 @@ fn copy(folder: &Path, to: &Path) -> Outcome<()> {
 }
 
 pub async fn run(rig: &Rig) -> Outcome<Vec<Target>> {
-    let few = rig.setting("few");
+    let few = rig.setting(FEW);
     fs::create_dir_all(&few.home)?;
     let few_tokens = super::many::fill(&few, FEW_INSTANCES).await?;
-    let many = rig.setting("many");
+    let many = rig.setting(MANY);
     let many_tokens = if many.home.join("tokens").exists() {
         fs::read_to_string(many.home.join("tokens"))?.lines().map(str::to_owned).collect()
     } else {
@@ -75,43 +63,39 @@ pub async fn run(rig: &Rig) -> Outcome<Vec<Target>> {
     };
     let spread: Vec<String> =
         (0..CALLED).map(|n| many_tokens[n * (many_tokens.len() / CALLED).max(1) % many_tokens.len()].clone()).collect();
-    let crowded = Setting { mappings: rig.home.path().join("many-elements"), ..rig.setting("crowded") };
+    let crowded = Setting { mappings: rig.home.path().join("many-elements"), ..rig.setting(CROWDED) };
     multiplied(&crowded.mappings)?;
     let crowded_tokens = {
         let hubgate = crowded.start().await?;
         hubgate.instances("benchcrm", CALLED, Kind::default()).await?
     };
-    let grown = [
-        Grown::start(&few, &few_tokens).await?,
-        Grown::start(&many, &spread).await?,
-        Grown::start(&crowded, &crowded_tokens).await?,
+    let started = [
+        (FEW, few.start().await?, few_tokens),
+        (MANY, many.start().await?, spread),
+        (CROWDED, crowded.start().await?, crowded_tokens),
     ];
+    let contenders: Vec<_> = started
+        .iter()
+        .map(|(name, hubgate, tokens)| {
+            let requests = Arc::new(requests(tokens, "GET", PATH, &[], &[]));
+            let load = Load { address: hubgate.address, requests, status: 200 };
+            Contender { name, process: &hubgate.process, load, right: Box::new(|_| true) }
+        })
+        .collect();
     // By turns, and compared within a round: what else the machine does changes in the meantime.
-    let mut rounds = Vec::new();
-    for round in 0..rig.options.rounds {
-        let mut costs = [0.0; 3];
-        for turn in 0..grown.len() {
-            let which = (round + turn) % grown.len();
-            let Grown { hubgate, load } = &grown[which];
-            costs[which] = driver::closed(load, 64, rig.options.seconds, &hubgate.process).await?.cpu_us;
-        }
-        rounds.push(costs);
-    }
-    let of = |pick: fn(&[f64; 3]) -> f64| median(rounds.iter().map(pick).collect());
-    let (base, instances, elements) = (of(|costs| costs[0]), of(|costs| costs[1]), of(|costs| costs[2]));
+    let rows = rounds::run(&contenders, 64, rig.options.rounds, rig.options.seconds).await?;
     report::heading("Growth: CPU per request, 64 connections over 1000 instances");
     println!("| | CPU µs/request |\n|---|---:|");
-    println!("| {FEW_INSTANCES} instances, the shipped elements and two | {base:.1} |");
-    println!("| {} instances | {instances:.1} |", many_tokens.len());
-    println!("| {MANY_ELEMENTS} elements more | {elements:.1} |");
+    let names = [
+        format!("{FEW_INSTANCES} instances, the shipped elements and two"),
+        format!("{} instances", many_tokens.len()),
+        format!("{MANY_ELEMENTS} elements more"),
+    ];
+    for (name, row) in names.iter().zip(&rows) {
+        println!("| {name} | {:.1} |", row.cpu_us);
+    }
     Ok(vec![
-        Target::most(
-            format!("growth to {} instances", many_tokens.len()),
-            of(|costs| costs[1] / costs[0]),
-            1.1,
-            1.1,
-            "×",
-        ),
-        Target::most(format!("growth by {MANY_ELEMENTS} elements"), of(|costs| costs[2] / costs[0]), 1.1, 1.1, "×"),
+        Target::most(format!("growth to {} instances", many_tokens.len()), rows[1].ratio[FEW], 1.1, 1.1, "×"),
+        Target::most(format!("growth by {MANY_ELEMENTS} elements"), rows[2].ratio[FEW], 1.1, 1.1, "×"),
     ])
 }

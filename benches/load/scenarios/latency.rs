@@ -9,7 +9,7 @@ use super::super::{
     provider,
     report::{self, Target},
     rig::Rig,
-    rounds::median,
+    rounds::{median, order},
     served::{Kind, requests},
     wire::request,
 };
@@ -37,8 +37,7 @@ pub async fn run(rig: &Rig) -> Outcome<Vec<Target>> {
     let mut rounds: Vec<[(f64, f64); 3]> = Vec::new();
     for round in 0..rig.options.rounds {
         let mut times = [(0.0, 0.0); 3];
-        for turn in 0..loads.len() {
-            let which = if round % 2 == 0 { turn } else { loads.len() - 1 - turn };
+        for which in order(round, loads.len()) {
             let sorted = driver::threads(&loads[which], CONNECTIONS, Some(full / 2.0), time).await?;
             times[which] = (quantile(&sorted, 0.5), quantile(&sorted, 0.99));
             tokio::time::sleep(Duration::from_millis(100)).await;

@@ -8,7 +8,7 @@ use super::super::{
     provider,
     report::{self, Target},
     rig::Rig,
-    rounds::median,
+    rounds::{median, order},
     served::{BASE, Hubgate, Kind, requests},
     wire::{Wire, request},
 };
@@ -113,11 +113,7 @@ pub async fn files(rig: &Rig) -> Outcome<Vec<Target>> {
     let ways = ways(&hubgate, &token, &nginx, bytes);
     let mut all: Vec<Vec<Moved>> = ways.iter().map(|_| Vec::new()).collect();
     for round in 0..rig.options.rounds {
-        let mut order: Vec<usize> = (0..ways.len()).collect();
-        if round % 2 == 1 {
-            order.reverse();
-        }
-        for at in order {
+        for at in order(round, ways.len()) {
             let taken = rig.provider.uploaded();
             all[at].push(move_file(&ways[at], bytes).await?);
             if ways[at].up && rig.provider.uploaded() - taken < bytes {

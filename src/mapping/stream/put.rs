@@ -98,11 +98,7 @@ impl Put {
             | (Codec::Same | Codec::Integer | Codec::IntegerText | Codec::Number | Codec::NumberText, Kind::Integer) => {
                 out.extend_from_slice(source);
             }
-            (Codec::Text, Kind::Integer | Kind::True | Kind::False) => {
-                out.push(b'"');
-                out.extend_from_slice(source);
-                out.push(b'"');
-            }
+            (Codec::Text, Kind::Integer | Kind::True | Kind::False) => put_quoted(source, out),
             (Codec::Text | Codec::Same, Kind::Escaped) => return put_escaped(source, out).map(|()| true),
             (Codec::Same | Codec::Number | Codec::NumberText, Kind::Number) => put_number(source, out)?,
             (Codec::Text, Kind::Number) => {
@@ -120,9 +116,7 @@ impl Put {
                 None => return self.read(text, slot, manner, out),
             },
             (Codec::Date | Codec::DateOfTime, Kind::Plain) if let Some(date) = time::usual_date(inside(source)) => {
-                out.push(b'"');
-                out.extend_from_slice(date);
-                out.push(b'"');
+                put_quoted(date, out);
             }
             (Codec::DateTime, Kind::Plain) if put_time(inside(source), out) => {}
             (Codec::Words { pass, .. }, Kind::Plain | Kind::Integer | Kind::True | Kind::False)
@@ -183,6 +177,14 @@ fn is_whole(text: &[u8]) -> bool {
         [b'1'..=b'9', ..] => digits.len() <= 18 && digits.iter().all(u8::is_ascii_digit),
         _ => false,
     }
+}
+
+/// Writes what needs no escapes as a string.
+#[inline]
+fn put_quoted(text: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    out.extend_from_slice(text);
+    out.push(b'"');
 }
 
 fn put_whole(number: i64, out: &mut Vec<u8>) {

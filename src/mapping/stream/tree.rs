@@ -29,10 +29,8 @@ impl Node {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Tree {
     pub(super) nodes: Vec<Node>,
-    /// What of an open object's members is collected.
-    pub(super) rule: Rule,
-    /// Whether members of one of them are collected.
-    pub(super) collects: bool,
+    /// What of the open object's members is collected, where there is one.
+    pub(super) rule: Option<Rule>,
 }
 
 /// Which members of an open object are collected when no name is for them.
@@ -58,7 +56,7 @@ impl Rule {
 
 impl Tree {
     pub(super) fn new() -> Self {
-        Self { nodes: vec![Node::default()], rule: Rule::default(), collects: false }
+        Self { nodes: vec![Node::default()], rule: None }
     }
 
     /// The place at `steps` below `from`, made if need be.
@@ -92,7 +90,7 @@ impl Tree {
         for name in taken {
             node.names.entry(name).taken = true;
         }
-        (self.rule, self.collects) = (rule, true);
+        self.rule = Some(rule);
         Some(())
     }
 
@@ -101,12 +99,20 @@ impl Tree {
         for node in &mut self.nodes {
             // What is only looked at, by a test, belongs to the open map all the same.
             for known in node.names.known.iter_mut().filter(|_| node.open) {
-                known.collected =
-                    if self.rule.chooses() { self.rule.takes(known.name.as_bytes()) } else { !known.taken };
+                known.collected = match &self.rule {
+                    Some(rule) if rule.chooses() => rule.takes(known.name.as_bytes()),
+                    _ => !known.taken,
+                };
             }
             node.names.finish()?;
         }
         Some(())
+    }
+
+    /// Whether the open object's rule takes a member that has no name here.
+    #[inline]
+    pub(super) fn collects(&self, name: &[u8]) -> bool {
+        self.rule.as_ref().is_some_and(|rule| rule.takes(name))
     }
 
     #[inline]

@@ -91,7 +91,7 @@ impl<'t> Found<'t> {
         Self {
             tree,
             slots: vec![Slot::default(); count],
-            collected: Vec::with_capacity(if tree.collects { LIKELY_COLLECTED } else { 0 }),
+            collected: Vec::with_capacity(if tree.rule.is_some() { LIKELY_COLLECTED } else { 0 }),
             seen: [0; 4],
             guesses: if alike { vec![Vec::new(); count] } else { Vec::new() },
         }
@@ -210,7 +210,7 @@ impl<'t> Found<'t> {
             Some(known) => {
                 Meaning { mixed, place: known.place, collected: known.collected, leaf: self.is_leaf(known.place) }
             }
-            None => Meaning { mixed, place: None, collected: node.open && self.tree.rule.takes(name), leaf: true },
+            None => Meaning { mixed, place: None, collected: node.open && self.tree.collects(name), leaf: true },
         })
     }
 

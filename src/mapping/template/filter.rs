@@ -144,17 +144,12 @@ impl Filter {
 
     /// The value it makes of `value`.
     pub(super) fn apply<'v>(&self, value: Option<Cow<'v, Value>>) -> Option<Cow<'v, Value>> {
-        match self {
-            Self::Default(default) => value.or_else(|| Some(Cow::Owned(default.clone()))),
-            // The parting of segments happens where the path of a call is made.
-            Self::Segments => value,
-            _ => self.made(value?).map(Cow::Owned),
+        if let Self::Default(default) = self {
+            return value.or_else(|| Some(Cow::Owned(default.clone())));
         }
-    }
-
-    fn made(&self, value: Cow<'_, Value>) -> Option<Value> {
+        let value = value?;
         let text = |value: &Value| plain(value).into_owned();
-        Some(match self {
+        Some(Cow::Owned(match self {
             Self::Csv => Value::String(csv(&value)),
             Self::Json => Value::String(value.to_string()),
             Self::Text => Value::String(text(&value)),
@@ -171,7 +166,7 @@ impl Filter {
             Self::UrlPath => {
                 let text = text(&value);
                 let path = address(&text).1.trim_end_matches('/');
-                return (!path.is_empty()).then(|| Value::String(path.to_owned()));
+                (!path.is_empty()).then(|| Value::String(path.to_owned()))?
             }
             Self::Backslash => Value::String(text(&value).replace('\\', "\\\\").replace('\'', "\\'")),
             Self::MediaType => codec::Codec::MediaType.read(&value)?,
@@ -195,7 +190,7 @@ impl Filter {
                 let pairs = pairs::parted(&value)?;
                 let pair = |(name, value): &(String, String)| format!("{}={}", segment(name), segment(value));
                 let form = pairs.iter().map(pair).collect::<Vec<_>>().join("&");
-                return (!form.is_empty()).then_some(Value::String(form));
+                (!form.is_empty()).then_some(Value::String(form))?
             }
             Self::DateTime => Value::String(time::rfc3339(time::parse(&value)?)),
             Self::UpToBar => Value::String(text(&value).split('|').next().unwrap_or_default().to_owned()),
@@ -203,8 +198,9 @@ impl Filter {
             Self::LastSegment => Value::String(text(&value).trim_end_matches('/').rsplit('/').next()?.to_owned()),
             Self::Before(before) => Value::String(format!("{before}{}", text(&value))),
             Self::NamePart(part) => part.read(&value)?,
-            Self::Default(_) | Self::Segments => value.into_owned(),
-        })
+            // A default was taken before; the parting of segments happens where the path of a call is made.
+            Self::Default(_) | Self::Segments => return Some(value),
+        }))
     }
 }
 
