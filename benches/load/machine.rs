@@ -1,10 +1,10 @@
 //! The machine the figures are of, and the tools the bench uses.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{fs, path::PathBuf, process::Command, time::Duration};
 
 /// One line about processor, memory and kernel.
 pub fn describe() -> String {
-    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let processors = processors();
     let model = line("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned());
     let memory = line("/proc/meminfo", "MemTotal")
         .and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok())
@@ -13,6 +13,18 @@ pub fn describe() -> String {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().unwrap_or("?");
     format!("{processors} × {model}{memory}, Linux {}; load average at the start {load}", kernel.trim())
+}
+
+/// How many processors there are.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// The time that the processors had nothing to do, together, since the start of the machine.
+pub fn idle() -> Duration {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let ticks = text.split_whitespace().skip(4).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>();
+    Duration::from_secs_f64(ticks / configured("CLK_TCK") as f64)
 }
 
 fn line(file: &str, key: &str) -> Option<String> {

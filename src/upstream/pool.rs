@@ -30,6 +30,9 @@ use tower::ServiceExt as _;
 
 use super::lean::{Connector, Fault};
 
+/// The most that is read at a time, and the longest head of an answer, in bytes. It is also what an answer whose reader has
+/// stopped keeps in memory.
+const READ: usize = 192 * 1024;
 /// Connections are not looked through more often.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
@@ -150,8 +153,10 @@ impl Pool {
         let shares = stream.connected().is_negotiated_h2();
         shelf.shares.store(shares, Ordering::Relaxed);
         if !shares {
+            let mut builder = http1::Builder::new();
+            builder.max_buf_size(READ);
             let (mut sender, connection) =
-                http1::Builder::new().handshake(stream).await.map_err(|error| Fault::Connect(error.into()))?;
+                builder.handshake(stream).await.map_err(|error| Fault::Connect(error.into()))?;
             tokio::spawn(carried(connection));
             sender.ready().await.map_err(|error| Fault::Connect(error.into()))?;
             return Ok((Sender::Single(sender), false));

@@ -1,11 +1,17 @@
-//! What hubgate adds to a call at half of its load, and what nginx adds at the same rate.
+//! What hubgate adds to a call, from little load to much, and what nginx adds at the same rates.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::super::{
     Outcome,
     documents::{self, CONTACT_ID},
     driver::{self, Load, quantile},
+    machine,
+    process::Process,
     provider,
     report::{self, Target},
     rig::Rig,
@@ -15,6 +21,39 @@ use super::super::{
 };
 
 const CONNECTIONS: usize = 16;
+/// The loads, as parts of what hubgate gets through at most; the last one is what is promised of.
+const LOADS: [f64; 3] = [0.1, 0.25, 0.5];
+
+/// One turn of one program at one rate.
+#[derive(Clone, Copy, Default)]
+struct Turn {
+    p50: f64,
+    p99: f64,
+    /// Processor time of the program a call, µs.
+    cpu: f64,
+    /// How much of all processors was in use, by whatever, in percent.
+    busy: f64,
+}
+
+/// One way to the provider.
+struct Way<'p> {
+    name: &'static str,
+    load: Load,
+    process: Option<&'p Process>,
+}
+
+async fn turn(way: &Way<'_>, rate: f64, time: Duration) -> Outcome<Turn> {
+    let cpu = || way.process.map(Process::cpu).unwrap_or_default();
+    let (begun, cpu_before, idle_before) = (Instant::now(), cpu(), machine::idle());
+    let sorted = driver::threads(&way.load, CONNECTIONS, Some(rate), time).await?;
+    let all = begun.elapsed().as_secs_f64() * machine::processors() as f64;
+    Ok(Turn {
+        p50: quantile(&sorted, 0.5),
+        p99: quantile(&sorted, 0.99),
+        cpu: cpu().saturating_sub(cpu_before).as_secs_f64() * 1e6 / sorted.len().max(1) as f64,
+        busy: 100.0 - machine::idle().saturating_sub(idle_before).as_secs_f64() / all * 100.0,
+    })
+}
 
 pub async fn run(rig: &Rig) -> Outcome<Vec<Target>> {
     let (nginx, hubgate) = (rig.nginx().await?, rig.setting("latency").start().await?);
@@ -26,35 +65,48 @@ pub async fn run(rig: &Rig) -> Outcome<Vec<Target>> {
     let path = format!("/crm/v3/objects/contacts/{CONTACT_ID}");
     let plain = Arc::new(vec![request("GET", &path, &[("Authorization", &bearer)], &[])]);
     let plain = |address: SocketAddr| Load { address, requests: Arc::clone(&plain), status: 200 };
-    let loads = [plain(rig.provider.address), plain(nginx.plain), through];
+    let ways = [
+        Way { name: "direct", load: plain(rig.provider.address), process: None },
+        Way { name: "through nginx", load: plain(nginx.plain), process: Some(&nginx.process) },
+        Way { name: "through hubgate", load: through, process: Some(&hubgate.process) },
+    ];
     // The documents are made on first use; that is nobody's latency.
     drop(documents::CONTACT.clone());
     // By the same driver, which takes its share of the processors: half of what a cheaper one gets through is more than half
     // of what this one leaves room for.
     let time = rig.options.seconds;
-    let full = driver::threads(&loads[2], CONNECTIONS, None, time).await?.len() as f64 / time.as_secs_f64();
-    // The p50 and p99 of each, a round each.
-    let mut rounds: Vec<[(f64, f64); 3]> = Vec::new();
-    for round in 0..rig.options.rounds {
-        let mut times = [(0.0, 0.0); 3];
-        for which in order(round, loads.len()) {
-            let sorted = driver::threads(&loads[which], CONNECTIONS, Some(full / 2.0), time).await?;
-            times[which] = (quantile(&sorted, 0.5), quantile(&sorted, 0.99));
-            tokio::time::sleep(Duration::from_millis(100)).await;
+    let full = driver::threads(&ways[2].load, CONNECTIONS, None, time).await?.len() as f64 / time.as_secs_f64();
+    report::heading(&format!("Latency over {CONNECTIONS} connections; full load is {full:.0} calls a second"));
+    println!("| load | | p50 µs | p99 µs | CPU µs/call | all processors |\n|---:|---|---:|---:|---:|---:|");
+    let mut added = [0.0; 2];
+    for load in LOADS {
+        let mut rounds: Vec<[Turn; 3]> = Vec::new();
+        for round in 0..rig.options.rounds {
+            let mut turns = [Turn::default(); 3];
+            for which in order(round, ways.len()) {
+                turns[which] = turn(&ways[which], full * load, time).await?;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            rounds.push(turns);
         }
-        rounds.push(times);
+        for (n, way) in ways.iter().enumerate() {
+            let of = |pick: fn(&Turn) -> f64| median(rounds.iter().map(|turns| pick(&turns[n])).collect());
+            let cpu = way.process.map_or_else(String::new, |_| format!("{:.1}", of(|turn| turn.cpu)));
+            println!(
+                "| {:.0} % | {} | {:.0} | {:.0} | {cpu} | {:.0} % |",
+                load * 100.0,
+                way.name,
+                of(|turn| turn.p50),
+                of(|turn| turn.p99),
+                of(|turn| turn.busy)
+            );
+        }
+        added = [|turn: &Turn| turn.p50, |turn: &Turn| turn.p99]
+            .map(|of| median(rounds.iter().map(|[direct, _, through]| of(through) - of(direct)).collect()));
     }
-    report::heading(&format!("Latency at half load ({:.0} calls a second over {CONNECTIONS} connections)", full / 2.0));
-    println!("| | p50 µs | p99 µs |\n|---|---:|---:|");
-    for (n, name) in ["direct", "through nginx", "through hubgate"].iter().enumerate() {
-        let of = |pick: fn(&(f64, f64)) -> f64| median(rounds.iter().map(|round| pick(&round[n])).collect());
-        println!("| {name} | {:.0} | {:.0} |", of(|times| times.0), of(|times| times.1));
-    }
-    let added = |pick: fn(&(f64, f64)) -> f64| {
-        median(rounds.iter().map(|[direct, _, through]| pick(through) - pick(direct)).collect())
-    };
+    let [p50, p99] = added;
     Ok(vec![
-        Target::most("latency added at half load, p50", added(|times| times.0), 150.0, 75.0, "µs"),
-        Target::most("latency added at half load, p99", added(|times| times.1), 1500.0, 750.0, "µs"),
+        Target::most("latency added at half load, p50", p50, 150.0, 75.0, "µs"),
+        Target::most("latency added at half load, p99", p99, 1500.0, 750.0, "µs"),
     ])
 }
