@@ -7,6 +7,7 @@
 use std::{collections::BTreeMap, fmt, path::Path as FilePath, sync::Arc};
 
 use arc_swap::ArcSwap;
+use http::HeaderName;
 use serde_json::Value;
 
 use crate::{
@@ -107,7 +108,7 @@ pub struct Element {
     /// Its field lines by resource.
     pub plans: BTreeMap<String, Arc<Plan>>,
     /// Headers of every call.
-    pub headers: Vec<(String, ValueTemplate)>,
+    pub headers: Vec<(HeaderName, ValueTemplate)>,
     /// The names it uses in XML, where it speaks XML.
     pub xml: Option<Vocabulary>,
     /// What its error answers mean.
@@ -144,6 +145,11 @@ impl Element {
     /// The operation of this id (`resource.operation`).
     pub fn operation(&self, id: &str) -> Option<&Arc<Operation>> {
         self.operations.get(id)
+    }
+
+    /// Whether its provider tells with its answers how much of a quota is left.
+    pub fn reports_budgets(&self) -> bool {
+        self.quota.as_ref().is_some_and(|quota| !quota.budgets.is_empty())
     }
 }
 

@@ -9,6 +9,10 @@ use std::{
 use foldhash::quality::RandomState;
 use thread_local::ThreadLocal;
 
+pub use self::near::Near;
+
+mod near;
+
 /// A few values for each thread, each in the one place that the hash of its key names: of two that share a place the later
 /// one stays. Nothing is shared between threads and nothing is waited for.
 ///

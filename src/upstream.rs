@@ -15,6 +15,7 @@ mod pool;
 mod redirect;
 mod resolver;
 mod retry;
+mod slot;
 mod trust;
 pub mod url;
 
@@ -30,7 +31,7 @@ use reqwest::{
 };
 use tokio::time::Instant;
 
-pub use self::{body::collect, resolver::Lookup, trust::read_authorities};
+pub use self::{body::collect, resolver::Lookup, slot::slot, trust::read_authorities};
 use crate::error::Result;
 
 /// A stream of body bytes, in or out.

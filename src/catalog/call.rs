@@ -125,7 +125,7 @@ pub struct Call {
     /// The query.
     pub query: Parameters,
     /// Headers; an object or list is sent as JSON in ASCII.
-    pub headers: Vec<(String, ValueTemplate)>,
+    pub headers: Vec<(HeaderName, ValueTemplate)>,
     /// The body.
     pub body: CallBody,
     /// Headers that carry a checksum of the body.
@@ -237,7 +237,7 @@ impl Call {
             host: node.opt_text("host").unwrap_or_else(|| "api".to_owned()),
             path,
             query: Parameters::new(read_templates(node, "query")),
-            headers: read_templates(node, "headers"),
+            headers: read_headers(node),
             body: read_body(node)?,
             checksum: read_checksum(node),
             presign: node.get("presign").and_then(|place| read_presign(&place)).map(Box::new),
@@ -272,9 +272,8 @@ impl Call {
             CallPath::Template(template) => template.references().for_each(&mut *visit),
             CallPath::Given(reference) | CallPath::Elsewhere(reference) => visit(reference),
         }
-        for (_, template) in self.query.all().iter().chain(&self.headers) {
-            template.visit(visit);
-        }
+        self.query.all().iter().for_each(|(_, template)| template.visit(visit));
+        self.headers.iter().for_each(|(_, template)| template.visit(visit));
         match &self.body {
             CallBody::Json(template) | CallBody::Xml(template) | CallBody::Form(template) => template.visit(visit),
             CallBody::Multipart(parts) => {
@@ -303,14 +302,19 @@ fn read_checksum(node: &Node<'_>) -> Vec<(HeaderName, Checksum)> {
     if node.get("file").is_some() || node.get("multipart").is_some() {
         place.problem_hint("a file is not summed before it is sent", "leave `checksum` out");
     }
-    let read = |(name, word): (&str, Node<'_>)| match HeaderName::from_bytes(name.as_bytes()) {
-        Ok(name) => Some((name, word.word(&[("md5", Checksum::Md5), ("sha256", Checksum::Sha256)])?)),
-        Err(_) => {
-            word.problem_hint(format!("`{name}` is not the name of a header"), "write it like Content-MD5");
-            None
-        }
+    let read = |(name, word): (&str, Node<'_>)| {
+        Some((header_name(name, &word)?, word.word(&[("md5", Checksum::Md5), ("sha256", Checksum::Sha256)])?))
     };
     place.members().into_iter().filter_map(read).collect()
+}
+
+/// `name`, the member that `place` is, as a header's.
+fn header_name(name: &str, place: &Node<'_>) -> Option<HeaderName> {
+    let read = HeaderName::from_bytes(name.as_bytes()).ok();
+    if read.is_none() {
+        place.problem_hint(format!("`{name}` is not the name of a header"), "write it like Content-MD5");
+    }
+    read
 }
 
 fn read_presign(node: &Node<'_>) -> Option<Presign> {
@@ -333,6 +337,15 @@ pub(super) fn read_templates(node: &Node<'_>, key: &str) -> Vec<(String, ValueTe
     node.get(key).map_or_else(Vec::new, |map| {
         tight(map.members().into_iter().filter_map(|(name, place)| {
             Some((name.to_owned(), compiled(&place, || ValueTemplate::compile(place.value))?))
+        }))
+    })
+}
+
+/// The `headers` of a node: a template for each.
+pub(super) fn read_headers(node: &Node<'_>) -> Vec<(HeaderName, ValueTemplate)> {
+    node.get("headers").map_or_else(Vec::new, |map| {
+        tight(map.members().into_iter().filter_map(|(name, place)| {
+            Some((header_name(name, &place)?, compiled(&place, || ValueTemplate::compile(place.value))?))
         }))
     })
 }

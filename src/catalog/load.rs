@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     Catalog, Describe, Element, Entry, Example, Refused,
     addressing::Addressing,
-    call::{Call, ErrorRule, compiled, read_errors, read_templates},
+    call::{Call, ErrorRule, compiled, read_errors, read_headers},
     element::Identity,
     filtering::read_filtering,
     heritage::{self, FileSet, HEAD, inherit},
@@ -211,7 +211,7 @@ pub(super) fn read_element(
     unsupported.check(node, &identity.key, hub, &|id| operations.contains_key(id));
     parents::check(&resources, hub, &relations, &|id| operations.contains_key(id));
     Element {
-        headers: read_templates(node, "headers"),
+        headers: read_headers(node),
         xml: node.get("xml").and_then(|place| read_vocabulary(&place)),
         errors,
         error_message: read_paths(node, "errorMessage"),

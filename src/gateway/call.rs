@@ -174,14 +174,16 @@ impl Gateway {
             }
             _ => Box::pin(self.carry_out(call, &resolved, operation)).await?,
         };
-        self.finish(&mut answer, instance_id);
+        self.finish(&mut answer, instance_id, resolved.element.reports_budgets());
         Ok(answer)
     }
 
-    /// Puts what every answer says of its instance.
-    pub(super) fn finish(&self, answer: &mut Answer, instance_id: i64) {
+    /// Puts what every answer says of its instance; `reports` as [`Element::reports_budgets`] says.
+    pub(super) fn finish(&self, answer: &mut Answer, instance_id: i64, reports: bool) {
         answer.headers.insert(INSTANCE_ID, HeaderValue::from(instance_id));
-        self.put_budgets(instance_id, &mut answer.headers);
+        if reports {
+            self.put_budgets(instance_id, &mut answer.headers);
+        }
     }
 
     /// Puts what the provider reported last of the instance's quota into the headers of an answer.

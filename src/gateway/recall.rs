@@ -46,12 +46,15 @@ struct Meaning {
     absent: Box<[HeaderName]>,
     catalog: Weak<Catalog>,
     key: CacheKey,
+    /// As [`Element::reports_budgets`](crate::catalog::Element::reports_budgets) says.
+    reports: bool,
 }
 
 /// A read that was answered from the cache, to be answered in the same way again.
 #[derive(Debug)]
 pub struct Again {
     instance: i64,
+    reports: bool,
     catalog: Weak<Catalog>,
     held: Held,
     /// Whether the caller has the body.
@@ -96,6 +99,7 @@ impl Meaning {
             absent,
             catalog: Arc::downgrade(catalog),
             key: key.clone(),
+            reports: resolved.element.reports_budgets(),
         })
     }
 
@@ -128,17 +132,17 @@ impl Gateway {
             return None;
         }
         let asked = uri.path_and_query()?.as_str();
-        let (key, catalog) = self.recall.meanings.read((instance.id, asked), |meaning| {
+        let (key, catalog, reports) = self.recall.meanings.read((instance.id, asked), |meaning| {
             let holds = self.serves(&meaning.catalog) && meaning.is_of(instance.id, asked, headers);
-            holds.then(|| (meaning.key.clone(), Weak::clone(&meaning.catalog)))
+            holds.then(|| (meaning.key.clone(), Weak::clone(&meaning.catalog), meaning.reports))
         })?;
         let max_age = wishes(headers).max_age;
         let found = self.cache.hit(&key, max_age)?;
         let held = Held::new(key, &found.entry, max_age);
         Some(self.answered_by(&found, headers).map(|mut answer| {
-            self.finish(&mut answer, instance.id);
+            self.finish(&mut answer, instance.id, reports);
             let unchanged = answer.status == StatusCode::NOT_MODIFIED;
-            (answer, Again { instance: instance.id, catalog, held, unchanged })
+            (answer, Again { instance: instance.id, reports, catalog, held, unchanged })
         }))
     }
 
@@ -149,7 +153,7 @@ impl Gateway {
         }
         let found = self.cache.held(&again.held)?;
         self.recall.count(found.outcome);
-        let mut headers = self.engine.budgets(again.instance);
+        let mut headers = if again.reports { self.engine.budgets(again.instance) } else { Vec::new() };
         headers.extend(self.cache_headers(&found));
         let body = if again.unchanged { Bytes::new() } else { found.entry.body.clone() };
         Some(Said { body, headers })

@@ -7,6 +7,7 @@
 //! member said twice, a line that queries the whole record), compiling gives no sheet, or the pass stops with [`Stop::Odd`],
 //! and the document decides.
 
+mod order;
 mod probe;
 mod program;
 mod put;
@@ -18,6 +19,7 @@ use serde_json::{Map, Value};
 
 pub use self::scan::{Stop, check};
 use self::{
+    order::Order,
     probe::Probes,
     program::{Part, Program, View},
     put::{Manner, document},
@@ -36,6 +38,8 @@ pub struct Sheet {
     told: Vec<(Place, Path)>,
     program: Program,
     form: Form,
+    /// Of an answer with one record.
+    order: Order,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -111,7 +115,7 @@ impl Sheet {
         let program = Program::compile(plan, hidden, &mut tree, place)?;
         let told = placed(&mut tree, told)?;
         tree.finish()?;
-        Some(Self { tree, told, program, form: Form::Record(place) })
+        Some(Self { tree, told, program, form: Form::Record(place), order: Order::default() })
     }
 
     /// The sheet of answers that hold a list of records; as [`Self::record`] otherwise.
@@ -135,7 +139,8 @@ impl Sheet {
         };
         let (skip, only) = (probes(choice.skip)?, probes(choice.only)?);
         records.finish()?;
-        Some(Self { tree, told, program, form: Form::List(list, Box::new(Listed { tree: records, skip, only })) })
+        let form = Form::List(list, Box::new(Listed { tree: records, skip, only }));
+        Some(Self { tree, told, program, form, order: Order::default() })
     }
 
     /// Whether it is of a list.
@@ -157,10 +162,15 @@ impl Sheet {
     ) -> Result<Value, Stop> {
         let Form::Record(place) = &self.form else { return Err(Stop::Odd) };
         let mut scan = Scanner::new(text);
-        let mut found = Found::new(&self.tree, false);
+        let order = self.order.known();
+        let mut found = Found::ordered(&self.tree, order.as_deref());
         scan.token()?;
         found.walk(&mut scan, 0, &mut NoItems)?;
         scan.finish()?;
+        match *order {
+            Some(_) => self.order.hear(found.mostly_met()),
+            None => self.order.learn(&found, text.as_bytes()),
+        }
         if found.slot(*place).kind != Kind::Object {
             return Err(Stop::Odd);
         }

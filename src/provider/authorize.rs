@@ -43,8 +43,8 @@ pub(super) fn authorize(
         Authentication::OAuth2(spec) => {
             let Some(token) = token else { return Ok(()) };
             let token = token.secret.expose_secret();
-            let value = if spec.scheme.is_empty() { token.to_owned() } else { format!("{} {token}", spec.scheme) };
-            put(request, &spec.header, &value)
+            let blank = if spec.scheme.is_empty() { "" } else { " " };
+            put(request, &spec.header, &[&spec.scheme, blank, token].concat())
         }
         Authentication::OAuth1(_) => match token.map(|token| (token, &token.signer)) {
             Some((token, Some(signer))) => signer.oauth1.sign(request, &token.secret, signer.secret.as_ref()),

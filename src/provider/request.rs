@@ -76,13 +76,12 @@ impl Engine {
         let mut headers = HeaderMap::with_capacity(element.headers.len() + call.headers.len() + 3);
         let common: &[_] = if call.authenticated { &element.headers } else { &[] };
         // The call's own stands over the one of all calls, also when it says that there is to be none.
-        let own = |name: &str| call.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
+        let own = |name: &HeaderName| call.headers.iter().any(|(own, _)| own == name);
         let common = common.iter().filter(|(name, _)| !own(name));
         for (name, template) in common.chain(&call.headers) {
             let value = template.value(scope).map_err(|error| unfilled(&error))?;
             if let Some(value) = value.filter(|value| !value.is_null()) {
-                let name = HeaderName::from_bytes(name.as_bytes()).map_err(Error::internal)?;
-                headers.insert(name, header_value(&value)?);
+                headers.insert(name.clone(), header_value(&value)?);
             }
         }
         let body = match &call.body {
@@ -253,10 +252,10 @@ pub(super) fn base_url(element: &Element, connection: &Connection, name: &str, s
                 Error::bad_request(format!("The instance's configuration is not complete: {}", error.message))
             })?
             .unwrap_or_default();
-        parse_base(&format!("{}{}", text.trim_end_matches('/'), host.path))
+        parse_base(&[text.trim_end_matches('/'), &host.path].concat())
     };
     if let Some(url) = configured(&host.configuration) {
-        return parse_base(&format!("{}{}", url.trim_end_matches('/'), host.path));
+        return parse_base(&[url.trim_end_matches('/'), &host.path].concat());
     }
     let own = default(host)?;
     // A root moved by `base.url` takes the element's other roots along: same origin, own path.

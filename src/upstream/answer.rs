@@ -1,23 +1,20 @@
 //! The answer of either client, its body not read yet.
 
-use std::{
-    io,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{io, time::Duration};
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream::BoxStream};
-use http::{HeaderMap, StatusCode};
+use futures_util::{
+    FutureExt as _, StreamExt as _, TryStreamExt as _,
+    future::{BoxFuture, Either, Ready, ready},
+};
+use http::{HeaderMap, StatusCode, header::CONTENT_ENCODING};
 use http_body_util::BodyDataStream;
-use hyper::body::Incoming;
-use tower_http::decompression::DecompressionBody;
+use hyper::body::Body;
+use tower::BoxError;
 
 use super::{Response, body::with_idle, lean};
 
 /// What came back for one attempt.
-#[expect(clippy::large_enum_variant, reason = "nearly all are of the large one, and none is kept")]
 pub(super) enum Answer {
     /// From the thin client.
     Lean(lean::Answer),
@@ -41,35 +38,31 @@ impl Answer {
     }
 
     /// The answer for the caller; `held` is dropped when its body has been read, or is dropped.
-    pub(super) fn opened<H: Send + Unpin + 'static>(self, idle: Duration, held: H) -> Response {
-        let status = self.status();
+    pub(super) fn opened<H: Send + Unpin + 'static>(
+        self,
+        idle: Duration,
+        held: H,
+    ) -> Either<Ready<Response>, BoxFuture<'static, Response>> {
         match self {
-            Self::Lean(answer) => {
-                let (parts, body) = answer.into_parts();
-                let stream = Chunks::Lean(Box::pin(BodyDataStream::new(body)));
-                Response { status, headers: parts.headers, body: with_idle(stream, idle, held) }
-            }
+            Self::Lean(answer) if answer.headers().contains_key(CONTENT_ENCODING) => Either::Right(
+                lean::decoded(answer).map(move |answer| response(answer.map(Box::pin), idle, held)).boxed(),
+            ),
+            Self::Lean(answer) => Either::Left(ready(response(answer, idle, held))),
             Self::Full(mut answer) => {
-                let headers = std::mem::take(answer.headers_mut());
+                let (status, headers) = (answer.status(), std::mem::take(answer.headers_mut()));
                 let stream = answer.bytes_stream().map_err(|error| io::Error::other(error.without_url()));
-                Response { status, headers, body: with_idle(Chunks::Full(stream.boxed()), idle, held) }
+                Either::Left(ready(Response { status, headers, body: with_idle(stream.boxed(), idle, held) }))
             }
         }
     }
 }
 
-enum Chunks {
-    Lean(Pin<Box<BodyDataStream<DecompressionBody<Incoming>>>>),
-    Full(BoxStream<'static, io::Result<Bytes>>),
-}
-
-impl Stream for Chunks {
-    type Item = io::Result<Bytes>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match &mut *self {
-            Self::Lean(stream) => stream.poll_next_unpin(cx).map_err(io::Error::other),
-            Self::Full(stream) => stream.poll_next_unpin(cx),
-        }
-    }
+fn response<B, H>(answer: http::Response<B>, idle: Duration, held: H) -> Response
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+    H: Send + Unpin + 'static,
+{
+    let (parts, body) = answer.into_parts();
+    let stream = BodyDataStream::new(body).map_err(io::Error::other);
+    Response { status: parts.status, headers: parts.headers, body: with_idle(stream, idle, held) }
 }

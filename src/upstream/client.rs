@@ -10,24 +10,25 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ::url::Url;
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, Either, ready},
+};
 use reqwest::{
     Method,
     header::{
-        CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING,
-        UPGRADE,
+        CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
     },
     redirect::Policy,
 };
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    Body, ByteStream, Request, Response, Transport,
+    Body, Request, Response, Transport,
     answer::Answer,
     body::Upload,
-    breaker,
+    breaker::{self, Pass},
     guard::{Guard, Refused},
     lean::{self, Lean, cause},
     origin::{Origin, Origins},
@@ -87,6 +88,9 @@ const HANGS: Duration = Duration::from_secs(3);
 /// Headers that belong to one connection or to the framing of one message: ours to write, never the caller's.
 const FRAMING: [HeaderName; 8] = [CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
 
+/// What came of one attempt: an answer, or why there is none and whether another attempt may help.
+type Sent = Result<Answer, (Error, Option<Failure>)>;
+
 /// The HTTP client; cheap to clone.
 #[derive(Clone)]
 pub struct Client {
@@ -96,31 +100,6 @@ pub struct Client {
     settings: Arc<Settings>,
     clock: SharedClock,
     origins: Origins,
-}
-
-/// A call on its way, changed by redirects.
-struct Call {
-    method: Method,
-    url: Url,
-    headers: HeaderMap,
-    body: Payload,
-}
-
-/// What holds for all of a call's hops; see [`Request`].
-struct Terms {
-    sensitive: Vec<HeaderName>,
-    hosts: Arc<[String]>,
-    deadline: Instant,
-    idle: Duration,
-    follow_redirects: bool,
-    retryable: bool,
-}
-
-enum Payload {
-    Empty,
-    Bytes(Bytes),
-    /// Taken by the first attempt.
-    Stream(Option<(ByteStream, Option<u64>)>),
 }
 
 impl std::fmt::Debug for Client {
@@ -174,56 +153,63 @@ impl Client {
         })
     }
 
-    async fn run(&self, call: &mut Call, terms: &Terms) -> Result<Response> {
-        let &Terms { deadline, .. } = terms;
-        if Instant::now() >= deadline {
+    async fn run(&self, request: &mut Request) -> Result<Response> {
+        if Instant::now() >= request.deadline {
             return Err(late());
         }
+        // A streamed body is gone with the first attempt.
+        let repeatable = !matches!(request.body, Body::Stream { .. });
+        if request.headers.keys().any(|name| FRAMING.contains(name)) {
+            FRAMING.iter().for_each(|name| drop(request.headers.remove(name)));
+        }
         for hop in 0.. {
-            self.guard.check(&call.url, &terms.hosts)?;
-            let origin = self.origins.get(&call.url);
-            let slot = origin.enter(deadline).await?;
-            let answer = self.attempts(&origin, call, deadline, terms.retryable).await?;
-            let next = if terms.follow_redirects {
-                redirect::target(&call.method, &call.url, answer.status(), answer.headers())?
+            self.guard.check(&request.url, &request.hosts)?;
+            let origin = self.origins.get(&request.url);
+            let slot = origin.enter(request.deadline).await?;
+            let answer = self.attempts(&origin, request, repeatable).await?;
+            let next = if request.follow_redirects {
+                redirect::target(&request.method, &request.url, answer.status(), answer.headers())?
             } else {
                 None
             };
-            // A streamed body is gone; the caller sees the redirect.
-            let next = next.filter(|(_, step)| *step == Step::Get || call.is_repeatable());
-            let Some((to, step)) = next else {
-                return Ok(answer.opened(terms.idle, slot));
+            // Where the body would have to go along and cannot, the caller sees the redirect.
+            let Some((to, step)) = next.filter(|(_, step)| *step == Step::Get || repeatable) else {
+                return Ok(answer.opened(request.idle, slot).await);
             };
             if hop >= self.settings.max_redirects {
                 break;
             }
-            redirect::strip(&mut call.headers, &terms.sensitive, &call.url, &to, step);
-            call.url = to;
+            redirect::strip(&mut request.headers, &request.sensitive, &request.url, &to, step);
+            request.url = to;
             if step == Step::Get {
-                (call.method, call.body) = (Method::GET, Payload::Empty);
+                (request.method, request.body) = (Method::GET, Body::Empty);
             }
         }
         Err(Error::new(Kind::ProviderFailed, "The provider redirects too often"))
     }
 
-    /// One hop, with its retries.
-    async fn attempts(&self, origin: &Origin, call: &mut Call, deadline: Instant, retryable: bool) -> Result<Answer> {
+    /// One hop, with its retries; `repeatable` says whether the body can be sent again.
+    async fn attempts(&self, origin: &Origin, request: &mut Request, repeatable: bool) -> Result<Answer> {
         origin.budget.deposit();
-        let repeatable = retryable || retry::is_idempotent(&call.method);
+        let harmless = request.retryable || retry::is_idempotent(&request.method);
         let mut attempt = 1;
         loop {
-            let (outcome, failure) = self.admitted(origin, call, deadline).await;
-            let Some(failure) = failure.filter(|_| attempt < self.settings.attempts && call.is_repeatable()) else {
+            let pass = origin.admit()?;
+            let started = Instant::now();
+            let sent = timeout_at(request.deadline, self.once(request)).await;
+            let failure = self.judged(sent.as_ref().ok(), pass, started);
+            let outcome = sent.map_or_else(|_| Err(late()), |sent| sent.map_err(|(error, _)| error));
+            let Some(failure) = failure.filter(|_| attempt < self.settings.attempts && repeatable) else {
                 return outcome;
             };
             let backoff = retry::backoff(self.settings.backoff, self.settings.max_backoff, attempt, random());
-            let Some(pause) = retry::pause(failure, repeatable, backoff) else { return outcome };
-            let in_time = pause <= self.settings.max_retry_after && Instant::now() + pause < deadline;
+            let Some(pause) = retry::pause(failure, harmless, backoff) else { return outcome };
+            let in_time = pause <= self.settings.max_retry_after && Instant::now() + pause < request.deadline;
             if !in_time || !origin.budget.withdraw() {
                 return outcome;
             }
             tracing::debug!(
-                host = call.url.host_str(),
+                host = request.url.host_str(),
                 attempt,
                 pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
                 ?failure,
@@ -235,58 +221,52 @@ impl Client {
         }
     }
 
-    /// One attempt, of which the origin's breaker learns.
-    async fn admitted(&self, origin: &Origin, call: &mut Call, deadline: Instant) -> (Result<Answer>, Option<Failure>) {
-        let pass = match origin.admit() {
-            Ok(pass) => pass,
-            Err(down) => return (Err(down), None),
-        };
-        let started = Instant::now();
-        match timeout_at(deadline, self.once(call)).await {
-            Ok(Ok(answer)) => {
+    /// Whether another attempt may help after this one, `None` when it was not over in time; the origin's breaker learns of it.
+    fn judged(&self, sent: Option<&Sent>, pass: Pass<'_>, started: Instant) -> Option<Failure> {
+        match sent {
+            Some(Ok(answer)) => {
                 pass.tell(matches!(answer.status().as_u16(), 502..=504));
-                let failure = retry::of_answer(answer.status(), answer.headers(), self.clock.now());
-                (Ok(answer), failure)
+                retry::of_answer(answer.status(), answer.headers(), self.clock.now())
             }
-            Ok(Err((error, failure))) => {
+            Some(Err((_, failure))) => {
                 pass.tell(failure.is_some());
-                (Err(error), failure)
+                *failure
             }
-            Err(_) => {
+            None => {
                 if started.elapsed() >= HANGS {
                     pass.tell(true);
                 }
-                (Err(late()), None)
+                None
             }
         }
     }
 
-    async fn once(&self, call: &mut Call) -> Result<Answer, (Error, Option<Failure>)> {
-        let body = match &mut call.body {
-            Payload::Empty => Bytes::new(),
-            Payload::Bytes(bytes) => bytes.clone(),
-            Payload::Stream(stream) => {
-                let Some((stream, length)) = stream.take() else {
-                    return Err((Error::internal("a streamed body was to be sent twice"), None));
-                };
-                let request =
-                    self.streaming.request(call.method.clone(), call.url.clone()).headers(call.headers.clone());
-                let sent = request.body(reqwest::Body::wrap(Upload::new(stream, length))).send().await;
-                return sent.map(Answer::Full).map_err(|error| classify_streamed(error.without_url()));
-            }
+    /// One attempt. No `async fn`: each of those is one more place that what it waits for is moved through.
+    fn once<'r>(&'r self, request: &'r mut Request) -> impl Future<Output = Sent> + Send + 'r {
+        let body = match &request.body {
+            Body::Empty => Bytes::new(),
+            Body::Bytes(bytes) => bytes.clone(),
+            Body::Stream { .. } => return Either::Right(self.streamed(request)),
         };
         // Where a method means a body, that there is none has to be told: servers refuse such a call without a length.
-        if body.is_empty() && matches!(call.method, Method::POST | Method::PUT | Method::PATCH) {
-            call.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        if body.is_empty() && matches!(request.method, Method::POST | Method::PUT | Method::PATCH) {
+            request.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        let sent = self.lean.send(&call.method, &call.url, &call.headers, body).await;
-        sent.map(Answer::Lean).map_err(classify)
+        let sent = self.lean.send(&request.method, &request.url, &request.headers, body);
+        Either::Left(sent.map(|sent| sent.map(Answer::Lean).map_err(classify)))
     }
-}
 
-impl Call {
-    fn is_repeatable(&self) -> bool {
-        !matches!(self.body, Payload::Stream(_))
+    /// An attempt that takes the body with it.
+    fn streamed<'r>(&'r self, request: &'r mut Request) -> BoxFuture<'r, Sent> {
+        let Body::Stream { stream, length } = std::mem::replace(&mut request.body, Body::Empty) else {
+            return ready(Err((Error::internal("a body that is no stream was to be streamed"), None))).boxed();
+        };
+        let streamed = self.streaming.request(request.method.clone(), request.url.clone());
+        let streamed = streamed.headers(request.headers.clone()).body(reqwest::Body::wrap(Upload::new(stream, length)));
+        streamed
+            .send()
+            .map(|sent| sent.map(Answer::Full).map_err(|error| classify_streamed(error.without_url())))
+            .boxed()
     }
 }
 
@@ -339,23 +319,7 @@ fn random() -> u64 {
 }
 
 impl Transport for Client {
-    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response>> {
-        let (mut call, terms) = parted(request);
-        Box::pin(async move { self.run(&mut call, &terms).await })
+    fn send(&self, mut request: Request) -> BoxFuture<'_, Result<Response>> {
+        Box::pin(async move { self.run(&mut request).await })
     }
-}
-
-/// What changes on the way, and what stays.
-fn parted(request: Request) -> (Call, Terms) {
-    let Request { method, url, mut headers, sensitive, body, hosts, deadline, idle, follow_redirects, retryable } =
-        request;
-    for name in FRAMING {
-        headers.remove(name);
-    }
-    let body = match body {
-        Body::Empty => Payload::Empty,
-        Body::Bytes(bytes) => Payload::Bytes(bytes),
-        Body::Stream { stream, length } => Payload::Stream(Some((stream, length))),
-    };
-    (Call { method, url, headers, body }, Terms { sensitive, hosts, deadline, idle, follow_redirects, retryable })
 }

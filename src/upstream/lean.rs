@@ -6,7 +6,7 @@
 //! Each thread has connections of its own: a connection's task runs where it was opened, and an answer that has to wake
 //! another thread costs more than a connection does.
 
-use std::{error::Error as StdError, time::Duration};
+use std::{convert::Infallible, error::Error as StdError, time::Duration};
 
 use ::url::Url;
 use bytes::Bytes;
@@ -18,7 +18,7 @@ use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
 use rustls::ClientConfig;
 use thread_local::ThreadLocal;
 use tokio::net::TcpStream;
-use tower::{BoxError, Service, service_fn, timeout::Timeout, util::BoxCloneSyncService};
+use tower::{BoxError, Service as _, service_fn, timeout::Timeout, util::BoxCloneSyncService};
 use tower_http::decompression::{Decompression, DecompressionBody};
 
 use super::{client::Settings, pool::Pool, resolver::Resolver};
@@ -33,8 +33,8 @@ type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 /// What opens connections.
 pub(super) type Connector = BoxCloneSyncService<Uri, Stream, BoxError>;
 
-/// An answer, its body not read yet.
-pub(super) type Answer = http::Response<DecompressionBody<Incoming>>;
+/// An answer, its body not read yet and as it was sent.
+pub(super) type Answer = http::Response<Incoming>;
 
 /// The client; its clones share their connections.
 pub(super) struct Lean {
@@ -56,13 +56,13 @@ impl Lean {
     ///
     /// # Errors
     /// Those of [`Pool::exchange`].
-    pub(super) async fn send(
-        &self,
+    pub(super) fn send<'c>(
+        &'c self,
         method: &Method,
-        url: &Url,
+        url: &'c Url,
         headers: &HeaderMap,
         body: Bytes,
-    ) -> Result<Answer, Fault> {
+    ) -> impl Future<Output = Result<Answer, Fault>> + Send + use<'c> {
         let mut request = http::Request::new(Full::new(body));
         *request.method_mut() = method.clone();
         // Room for the three that come here and for the host.
@@ -72,9 +72,9 @@ impl Lean {
         }
         all.entry(header::ACCEPT).or_insert(HeaderValue::from_static("*/*"));
         all.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
+        all.entry(header::ACCEPT_ENCODING).or_insert(HeaderValue::from_static("gzip"));
         *request.headers_mut() = all;
-        let pool = self.pools.get_or(|| self.pool());
-        Decompression::new(service_fn(|request| pool.exchange(url, request))).gzip(true).call(request).await
+        self.pools.get_or(|| self.pool()).exchange(url, request)
     }
 
     fn pool(&self) -> Pool {
@@ -88,6 +88,14 @@ impl Lean {
         let connector = Timeout::new(tls.enable_all_versions().wrap_connector(tcp), self.settings.connect_timeout);
         Pool::new(Connector::new(connector), self.settings.pool_idle)
     }
+}
+
+/// `answer` without the encoding that its head tells of, where that is one we asked for.
+pub(super) async fn decoded(answer: Answer) -> http::Response<DecompressionBody<Incoming>> {
+    // The layer is for services; this one has the answer already.
+    let there = service_fn(async |request: http::Request<Answer>| Ok::<_, Infallible>(request.into_body()));
+    let Ok(decoded) = Decompression::new(there).gzip(true).call(http::Request::new(answer)).await;
+    decoded
 }
 
 /// Why there is no answer.

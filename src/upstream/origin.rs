@@ -5,15 +5,19 @@ use std::{sync::Arc, time::Duration};
 use moka::sync::Cache;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout_at},
+    time::Instant,
 };
 use url::Position;
 
 use super::{
     breaker::{self, Breaker, Pass},
     budget::Budget,
+    slot::slot,
 };
-use crate::error::{Error, Kind, Result};
+use crate::{
+    error::{Error, Kind, Result},
+    recent::Near,
+};
 
 /// Origins whose state is kept; the least used are forgotten.
 const MAX_ORIGINS: u64 = 10_000;
@@ -23,7 +27,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// All origins that were called lately. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Origins {
-    known: Cache<String, Arc<Origin>>,
+    known: Near<String, Origin>,
     breaker: Arc<breaker::Settings>,
     slots: usize,
 }
@@ -40,22 +44,16 @@ pub(super) struct Origin {
 impl Origins {
     pub(super) fn new(breaker: breaker::Settings, slots: usize) -> Self {
         let slots = slots.clamp(1, Semaphore::MAX_PERMITS);
-        Self { known: Cache::new(MAX_ORIGINS), breaker: Arc::new(breaker), slots }
+        Self { known: Near::new(Cache::new(MAX_ORIGINS)), breaker: Arc::new(breaker), slots }
     }
 
     pub(super) fn get(&self, url: &url::Url) -> Arc<Origin> {
         // Scheme, host and port; an outbound URL has no user.
-        let origin = &url[..Position::BeforePath];
-        if let Some(known) = self.known.get(origin) {
-            return known;
-        }
-        self.known.get_with(origin.to_owned(), || {
-            Arc::new(Origin {
-                budget: Budget::default(),
-                breaker: Breaker::new(Arc::clone(&self.breaker)),
-                slots: Arc::new(Semaphore::new(self.slots)),
-                most: self.slots,
-            })
+        self.known.get_with(&url[..Position::BeforePath], || Origin {
+            budget: Budget::default(),
+            breaker: Breaker::new(Arc::clone(&self.breaker)),
+            slots: Arc::new(Semaphore::new(self.slots)),
+            most: self.slots,
         })
     }
 }
@@ -76,15 +74,15 @@ impl Origin {
     ///
     /// # Errors
     /// [`Kind::ProviderDown`] when none is free soon.
-    pub(super) async fn enter(&self, deadline: Instant) -> Result<OwnedSemaphorePermit> {
-        let until = deadline.min(Instant::now() + LONGEST_WAIT);
-        match timeout_at(until, Arc::clone(&self.slots).acquire_owned()).await {
-            Ok(Ok(slot)) => Ok(slot),
-            Ok(Err(closed)) => Err(Error::internal(closed)),
-            Err(_) => {
-                let text = format!("{} calls to the provider are under way already and none of them ended", self.most);
-                Err(Error::new(Kind::ProviderDown, text).with_retry_after(LONGEST_WAIT))
-            }
-        }
+    pub(super) fn enter(&self, deadline: Instant) -> impl Future<Output = Result<OwnedSemaphorePermit>> + Send {
+        let most = self.most;
+        slot(
+            &self.slots,
+            move || deadline.min(Instant::now() + LONGEST_WAIT),
+            move || {
+                let text = format!("{most} calls to the provider are under way already and none of them ended");
+                Error::new(Kind::ProviderDown, text).with_retry_after(LONGEST_WAIT)
+            },
+        )
     }
 }

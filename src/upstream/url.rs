@@ -53,7 +53,7 @@ pub fn segments(value: &str) -> Result<String> {
 ///
 /// Alone it does not protect a path (`..` passes); [`build`] checks the whole.
 pub fn component(value: &str) -> String {
-    utf8_percent_encode(value, &ESCAPED).to_string()
+    Cow::from(utf8_percent_encode(value, &ESCAPED)).into_owned()
 }
 
 /// Reads the base of a provider's URLs: `http(s)://host[:port][/prefix]`.
@@ -157,7 +157,7 @@ fn below(base: &Url, mut url: Url, path: &str, query: &str) -> Result<Url> {
     if !path.is_empty() {
         let (inner, slash) = path.strip_suffix('/').map_or((path, ""), |inner| (inner, "/"));
         check_parts(inner)?;
-        let full = format!("{}/{inner}{slash}", base.path().trim_end_matches('/'));
+        let full = [base.path().trim_end_matches('/'), "/", inner, slash].concat();
         url.set_path(&full);
         // The second wall: whatever the checks missed, the parser made the same of it.
         if url.path() != full {

@@ -408,6 +408,57 @@ fn both_ways_write_the_same_bytes() {
     assert!(passed.get() > 1_000, "{}", passed.get());
 }
 
+/// The same with members left out, put in and moved.
+fn rearranged(value: &Value, ways: &mut impl Iterator<Item = u8>) -> Value {
+    match value {
+        Value::Object(members) => {
+            let mut others: Vec<(String, Value)> = Vec::new();
+            for (name, member) in members {
+                let one = (name.clone(), rearranged(member, ways));
+                match ways.next().unwrap_or_default() % 12 {
+                    0 => {}
+                    1 => others.extend([(format!("{name}_too"), json!([1])), one]),
+                    2 => others.insert(0, one),
+                    _ => others.push(one),
+                }
+            }
+            Value::Object(others.into_iter().collect())
+        }
+        Value::Array(items) => items.iter().map(|item| rearranged(item, ways)).collect(),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn the_records_before_change_nothing() {
+    let catalog = catalog();
+    let mut all = sheeted(&catalog);
+    all.retain(|one| matches!(one.operation.hub.answer, AnswerKind::Record(_)) && !one.answers.is_empty());
+    let ways = prop::collection::vec(any::<u8>(), 0..60);
+    let case = (0..all.len(), any::<prop::sample::Index>(), prop::collection::vec(ways, 1..5));
+    let passed = Cell::new(0);
+    runner(1_500)
+        .run(&case, |(which, answer, records)| {
+            let one = &all[which];
+            // A clone knows nothing of records before.
+            let one = Sheeted {
+                name: one.name.clone(),
+                operation: Arc::clone(&one.operation),
+                call: one.call.clone(),
+                answers: vec![one.answers[answer.index(one.answers.len())].clone()],
+            };
+            let wanted = Wanted { keep_nulls: true, take: 1_000, ..Wanted::default() };
+            for ways in records {
+                let text = rearranged(&one.answers[0], &mut ways.into_iter().cycle()).to_string();
+                passed.set(passed.get() + u32::from(compare(&one, &text, &wanted)?));
+                compare(&one, &one.answers[0].to_string(), &wanted)?;
+            }
+            Ok(())
+        })
+        .unwrap();
+    assert!(passed.get() > 1_000, "{}", passed.get());
+}
+
 #[test]
 fn the_scanner_takes_what_serde_json_takes() {
     let agree = |text: &str| {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use moka::sync::Cache;
 
-use crate::{catalog::Element, error::Result, provider::Connection, store::InstanceRecord};
+use crate::{catalog::Element, error::Result, provider::Connection, recent::Near, store::InstanceRecord};
 
 /// Instances whose connection is kept; as many as the directory keeps records of.
 const KEPT: u64 = 10_000;
 
 /// The connections of the instances in use.
-pub(super) struct Connections(Cache<i64, Arc<Kept>>);
+pub(super) struct Connections(Near<i64, Kept>);
 
 /// A connection with what it was made of. Both are held, so that the same address means the same thing.
 struct Kept {
@@ -21,7 +21,7 @@ struct Kept {
 
 impl Connections {
     pub(super) fn new() -> Self {
-        Self(Cache::new(KEPT))
+        Self(Near::new(Cache::new(KEPT)))
     }
 
     /// The connection of `record` through `element`; made anew when either is another one than before.
@@ -31,10 +31,8 @@ impl Connections {
         record: &Arc<InstanceRecord>,
         make: impl FnOnce() -> Result<Connection>,
     ) -> Result<Arc<Connection>> {
-        let known = self.0.get(&record.id);
-        if let Some(kept) =
-            known.filter(|kept| Arc::ptr_eq(&kept.element, element) && Arc::ptr_eq(&kept.record, record))
-        {
+        let fits = |kept: &Kept| Arc::ptr_eq(&kept.element, element) && Arc::ptr_eq(&kept.record, record);
+        if let Some(kept) = self.0.get(&record.id, fits) {
             return Ok(Arc::clone(&kept.connection));
         }
         let connection = Arc::new(make()?);

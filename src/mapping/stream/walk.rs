@@ -1,6 +1,7 @@
 //! Walks a value along a tree and notes where what it looks for is.
 
 use super::{
+    order::Names,
     scan::{Kind, Pass, Scanner, Stop},
     tree::{Node, Place, Tree, mix},
 };
@@ -23,9 +24,9 @@ pub(super) struct Collected {
 }
 
 /// What a name was found to mean.
-#[derive(Clone, Copy)]
-struct Meaning {
-    mixed: u32,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Meaning {
+    pub(super) mixed: u32,
     place: Option<Place>,
     collected: bool,
     /// Whether nothing is looked for within its value.
@@ -34,14 +35,22 @@ struct Meaning {
 
 /// A name as the object before had it at this turn: objects of a list tend to be alike, and a name that comes again
 /// need be neither scanned nor looked up.
-#[derive(Clone, Copy)]
-struct Guess {
-    start: u32,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Guess {
+    pub(super) start: u32,
     /// The name's end, its closing quote included.
     end: u32,
     /// Where the value begins, after the colon and any white space.
-    value: u32,
-    meaning: Meaning,
+    pub(super) value: u32,
+    pub(super) meaning: Meaning,
+}
+
+impl Guess {
+    /// The same in another text, where it begins at `start`.
+    pub(super) fn moved(self, start: u32) -> Self {
+        let (end, value) = (start + (self.end - self.start), start + (self.value - self.start));
+        Self { start, end, value, ..self }
+    }
 }
 
 /// Members of one open map, at most; a record with more takes the other path.
@@ -75,8 +84,12 @@ pub(super) struct Found<'t> {
     pub(super) collected: Vec<Collected>,
     /// A bit for each name collected, to see doubled ones soon.
     seen: [u64; 4],
-    /// The names of the record before, by node; empty when there is no other record.
-    guesses: Vec<Vec<Guess>>,
+    /// The names of this record, or of the one before, by node; empty when nobody wants to know them.
+    pub(super) guesses: Vec<Vec<Guess>>,
+    /// The names of a record before, of another text.
+    order: Option<&'t Names>,
+    /// How many names were where they were in the order, and how many were not.
+    pub(super) met: (u32, u32),
 }
 
 #[inline]
@@ -85,6 +98,12 @@ fn place32(at: usize) -> Pass<u32> {
 }
 
 impl<'t> Found<'t> {
+    /// Nothing yet, of a record that may have the same `order` as one before.
+    pub(super) fn ordered(tree: &'t Tree, order: Option<&'t Names>) -> Self {
+        // Where none is known, this one's is noted.
+        Self { order, ..Self::new(tree, order.is_none()) }
+    }
+
     /// Nothing yet; `alike` for several values of one kind.
     pub(super) fn new(tree: &'t Tree, alike: bool) -> Self {
         let count = tree.nodes.len();
@@ -94,7 +113,14 @@ impl<'t> Found<'t> {
             collected: Vec::with_capacity(if tree.rule.is_some() { LIKELY_COLLECTED } else { 0 }),
             seen: [0; 4],
             guesses: if alike { vec![Vec::new(); count] } else { Vec::new() },
+            order: None,
+            met: (0, 0),
         }
+    }
+
+    /// Whether most names were where they were in the order that was known.
+    pub(super) fn mostly_met(&self) -> bool {
+        self.met.0 >= self.met.1
     }
 
     #[inline]
@@ -156,20 +182,29 @@ impl<'t> Found<'t> {
         let mut turn = 0;
         loop {
             let start = scan.at;
-            let guess = self.guesses.get(place).and_then(|known| known.get(turn));
-            let (meaning, end) = match guess {
-                Some(guess) if scan.take(scan.between(guess.start as usize, guess.value as usize)) => {
+            let expected = match self.order {
+                Some(order) => order.at(place, turn),
+                None => self.guesses.get(place).and_then(|known| known.get(turn)).map(|guess| {
+                    let text = scan.between(guess.start as usize, guess.value as usize);
+                    (text, guess)
+                }),
+            };
+            let (meaning, end) = match expected {
+                Some((text, guess)) if scan.take(text) => {
                     scan.token()?;
+                    turn += 1;
+                    self.met.0 += 1;
                     (guess.meaning, start + (guess.end - guess.start) as usize)
                 }
                 _ => {
                     let (end, kind) = scan.name()?;
                     let meaning = self.meaning(node, scan.between(start, end), kind)?;
                     self.guess(place, turn, start, end, scan.at, meaning)?;
+                    turn = self.order.map_or(turn + 1, |order| order.after(place, turn, meaning.mixed));
+                    self.met.1 += 1;
                     (meaning, end)
                 }
             };
-            turn += 1;
             let value = if let (Some(place), false) = (meaning.place, meaning.leaf) {
                 self.place(scan, place, depth, items)?
             } else {
