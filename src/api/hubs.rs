@@ -187,6 +187,9 @@ fn segments(path: &str) -> Result<Vec<String>> {
         .split('/')
         .filter(|segment| !segment.is_empty())
         .map(|segment| {
+            if !segment.contains('%') {
+                return Ok(segment.to_owned());
+            }
             percent_decode_str(segment)
                 .decode_utf8()
                 .map(std::borrow::Cow::into_owned)

@@ -201,13 +201,6 @@ fn read_include(node: &Node<'_>, format: Format) -> Vec<(String, HeaderName)> {
     if format == Format::Stream {
         place.problem_hint("a streamed answer has no members", "leave `include` out, or read the answer");
     }
-    let mut include = Vec::new();
-    for (member, header) in place.members() {
-        let Some(name) = header.text() else { continue };
-        match HeaderName::from_bytes(name.as_bytes()) {
-            Ok(name) => include.push((member.to_owned(), name)),
-            Err(_) => header.problem_hint(format!("`{name}` is not the name of a header"), "write it like ETag"),
-        }
-    }
-    include
+    let read = |(member, header): (&str, Node<'_>)| Some((member.to_owned(), header.header_name(header.text()?)?));
+    place.members().into_iter().filter_map(read).collect()
 }

@@ -1,5 +1,6 @@
 //! How an element's calls are authenticated: one way, or several of which an instance's configuration chooses.
 
+use http::HeaderName;
 use serde_json::{Map, Value};
 
 use super::{element::ConfigurationEntry, read::Node};
@@ -50,7 +51,7 @@ pub struct BasicSpec {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyPlace {
     /// In this header.
-    Header(String),
+    Header(HeaderName),
     /// In this parameter of the query.
     Query(String),
 }
@@ -70,7 +71,7 @@ pub struct ApiKeySpec {
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeadersSpec {
     /// Headers by name.
-    pub headers: Vec<(String, TextTemplate)>,
+    pub headers: Vec<(HeaderName, TextTemplate)>,
     /// Parameters of the query by name.
     pub query: Vec<(String, TextTemplate)>,
 }
@@ -160,12 +161,11 @@ impl Authentication {
             }
             Self::AwsSignature4(spec) => spec.keys(),
             Self::ApiKey(spec) => vec![&spec.key],
-            Self::Headers(spec) => spec
-                .headers
-                .iter()
-                .chain(&spec.query)
-                .flat_map(|(_, text)| text.references().map(|reference| reference.key.as_str()))
-                .collect(),
+            Self::Headers(spec) => {
+                let headers = spec.headers.iter().map(|(_, text)| text);
+                let all = headers.chain(spec.query.iter().map(|(_, text)| text));
+                all.flat_map(TextTemplate::references).map(|reference| reference.key.as_str()).collect()
+            }
             Self::OAuth1(_) | Self::None => Vec::new(),
         }
     }
@@ -367,12 +367,10 @@ fn read_one(node: &Node<'_>) -> Option<Authentication> {
         Word::ApiKey => read_api_key(node).map(Authentication::ApiKey),
         Word::Headers => {
             node.object(&["type", "headers", "query"])?;
-            let spec = HeadersSpec { headers: texts(node, "headers"), query: texts(node, "query") };
-            for (name, _) in &spec.headers {
-                if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
-                    node.problem(format!("`{name}` is not the name of a header"));
-                }
-            }
+            let spec = HeadersSpec {
+                headers: texts(node, "headers", |name, place| place.header_name(name)),
+                query: texts(node, "query", |name, _| Some(name.to_owned())),
+            };
             if spec.headers.is_empty() && spec.query.is_empty() {
                 node.problem_hint("names neither headers nor query", "add `headers` (or `query`), by name");
             }
@@ -393,12 +391,7 @@ fn read_basic(node: &Node<'_>) -> Option<BasicSpec> {
 fn read_api_key(node: &Node<'_>) -> Option<ApiKeySpec> {
     node.object(&["type", "header", "query", "prefix", "key"])?;
     let place = match (node.opt_text("header"), node.opt_text("query")) {
-        (Some(header), None) => {
-            if http::HeaderName::from_bytes(header.as_bytes()).is_err() {
-                node.problem(format!("`{header}` is not the name of a header"));
-            }
-            KeyPlace::Header(header)
-        }
+        (Some(header), None) => KeyPlace::Header(node.header_name(&header)?),
         (None, Some(query)) => KeyPlace::Query(query),
         (None, None) => {
             node.problem_hint("says not where the key travels", "add `header` or `query`");
@@ -423,13 +416,10 @@ fn credential(node: &Node<'_>, name: &str) -> Option<Credential> {
     }
 }
 
-fn texts(node: &Node<'_>, key: &str) -> Vec<(String, TextTemplate)> {
+fn texts<N>(node: &Node<'_>, key: &str, named: impl Fn(&str, &Node<'_>) -> Option<N>) -> Vec<(N, TextTemplate)> {
     node.get(key).map_or_else(Vec::new, |place| {
-        place
-            .members()
-            .into_iter()
-            .filter_map(|(name, item)| Some((name.to_owned(), text(&item, item.text()?)?)))
-            .collect()
+        let read = |(name, item): (&str, Node<'_>)| Some((named(name, &item)?, text(&item, item.text()?)?));
+        place.members().into_iter().filter_map(read).collect()
     })
 }
 

@@ -303,18 +303,9 @@ fn read_checksum(node: &Node<'_>) -> Vec<(HeaderName, Checksum)> {
         place.problem_hint("a file is not summed before it is sent", "leave `checksum` out");
     }
     let read = |(name, word): (&str, Node<'_>)| {
-        Some((header_name(name, &word)?, word.word(&[("md5", Checksum::Md5), ("sha256", Checksum::Sha256)])?))
+        Some((word.header_name(name)?, word.word(&[("md5", Checksum::Md5), ("sha256", Checksum::Sha256)])?))
     };
     place.members().into_iter().filter_map(read).collect()
-}
-
-/// `name`, the member that `place` is, as a header's.
-fn header_name(name: &str, place: &Node<'_>) -> Option<HeaderName> {
-    let read = HeaderName::from_bytes(name.as_bytes()).ok();
-    if read.is_none() {
-        place.problem_hint(format!("`{name}` is not the name of a header"), "write it like Content-MD5");
-    }
-    read
 }
 
 fn read_presign(node: &Node<'_>) -> Option<Presign> {
@@ -345,7 +336,7 @@ pub(super) fn read_templates(node: &Node<'_>, key: &str) -> Vec<(String, ValueTe
 pub(super) fn read_headers(node: &Node<'_>) -> Vec<(HeaderName, ValueTemplate)> {
     node.get("headers").map_or_else(Vec::new, |map| {
         tight(map.members().into_iter().filter_map(|(name, place)| {
-            Some((header_name(name, &place)?, compiled(&place, || ValueTemplate::compile(place.value))?))
+            Some((place.header_name(name)?, compiled(&place, || ValueTemplate::compile(place.value))?))
         }))
     })
 }

@@ -136,10 +136,5 @@ fn read_wait(node: &Node<'_>) -> Option<WaitSource> {
 }
 
 fn header(node: &Node<'_>) -> Option<HeaderName> {
-    let text = node.text()?;
-    let name = HeaderName::from_bytes(text.as_bytes()).ok();
-    if name.is_none() {
-        node.problem(format!("`{text}` is not the name of a header"));
-    }
-    name
+    node.header_name(node.text()?)
 }

@@ -5,6 +5,7 @@
 
 use std::{cell::RefCell, fmt, rc::Rc};
 
+use http::HeaderName;
 use serde_json::{Map, Value};
 
 /// One mistake in a mapping file.
@@ -248,6 +249,15 @@ impl<'a> Node<'a> {
                 .filter_map(|(name, item)| item.text().map(|text| (name.to_owned(), text.to_owned())))
                 .collect()
         })
+    }
+
+    /// `name`, which stands here, as a header's.
+    pub fn header_name(&self, name: &str) -> Option<HeaderName> {
+        let read = HeaderName::from_bytes(name.as_bytes()).ok();
+        if read.is_none() {
+            self.problem_hint(format!("`{name}` is not the name of a header"), "write it like Content-MD5");
+        }
+        read
     }
 
     /// One of a closed set of words.

@@ -37,7 +37,7 @@ pub(super) fn authorize(
             let (username, password) =
                 (filled(connection, &credentials.username)?, filled(connection, &credentials.password)?);
             let value = challenge.answer(&username, &password, request)?;
-            put(request, header::AUTHORIZATION.as_str(), &value)
+            put(request, &header::AUTHORIZATION, &value)
         }
         Authentication::AwsSignature4(spec) => signer(connection, spec)?.sign(request, chrono::Utc::now()),
         Authentication::OAuth2(spec) => {
@@ -51,13 +51,13 @@ pub(super) fn authorize(
             // Examples are played without a client to sign for.
             Some((token, None)) => {
                 let value = format!("OAuth oauth_token=\"{}\"", token.secret.expose_secret());
-                put(request, header::AUTHORIZATION.as_str(), &value)
+                put(request, &header::AUTHORIZATION, &value)
             }
             None => Ok(()),
         },
         Authentication::Basic(spec) => {
             let value = basic(&filled(connection, &spec.username)?, &filled(connection, &spec.password)?);
-            put(request, header::AUTHORIZATION.as_str(), &value)
+            put(request, &header::AUTHORIZATION, &value)
         }
         Authentication::ApiKey(spec) => {
             let value = format!("{}{}", spec.prefix, connection.configured(&spec.key).unwrap_or_default());
@@ -85,14 +85,13 @@ pub(super) fn authorize(
     }
 }
 
-fn put(request: &mut Request, name: &str, value: &str) -> Result<()> {
-    let name = HeaderName::from_bytes(name.as_bytes()).map_err(Error::internal)?;
+fn put(request: &mut Request, name: &HeaderName, value: &str) -> Result<()> {
     let mut value = HeaderValue::from_str(value).map_err(|_| {
         Error::new(Kind::ReauthRequired, "The stored credentials hold characters that no header can carry")
     })?;
     value.set_sensitive(true);
     request.headers.insert(name.clone(), value);
-    request.sensitive.push(name);
+    request.sensitive.push(name.clone());
     Ok(())
 }
 

@@ -227,12 +227,13 @@ fn check_path(path: &str) -> Result<()> {
 /// Checks an encoded path without its leading slash.
 fn check_parts(path: &str) -> Result<()> {
     for part in path.split('/') {
-        let decoded: Cow<'_, [u8]> =
-            if part.contains('%') { percent_decode_str(part).into() } else { part.as_bytes().into() };
+        let encoded = part.contains('%');
+        let decoded: Cow<'_, [u8]> = if encoded { percent_decode_str(part).into() } else { part.as_bytes().into() };
         if part.is_empty() || !part.bytes().all(is_sane) || matches!(&*decoded, b"." | b"..") {
             return Err(Error::bad_request("The path to the provider has an empty, dotted or unreadable part"));
         }
-        if decoded.iter().any(u8::is_ascii_control) {
+        // What is not encoded is sane already.
+        if encoded && decoded.iter().any(u8::is_ascii_control) {
             return Err(Error::bad_request("The path to the provider has a control character"));
         }
     }

@@ -1,5 +1,7 @@
 //! OAuth 2, and what is particular about a provider's way of it.
 
+use http::{HeaderName, header};
+
 use super::super::read::Node;
 
 /// How the token endpoint wants the client's credentials.
@@ -172,7 +174,7 @@ pub struct OAuth2Spec {
     /// Parameters of the callback that become instance configuration: (configuration key, parameter).
     pub callback: Vec<(String, String)>,
     /// The header that carries the access token.
-    pub header: String,
+    pub header: HeaderName,
     /// What stands before it, without the blank; empty for nothing.
     pub scheme: String,
 }
@@ -256,10 +258,8 @@ impl OAuth2Spec {
                 None
             }
         };
-        let header = node.opt_text("header").unwrap_or_else(|| "Authorization".to_owned());
-        if http::HeaderName::from_bytes(header.as_bytes()).is_err() {
-            node.problem(format!("`{header}` is not the name of a header"));
-        }
+        let header = node.opt_text("header");
+        let header = header.map_or(Some(header::AUTHORIZATION), |name| node.header_name(&name))?;
         if consent {
             node.require("authorizeUrl")?;
         }
