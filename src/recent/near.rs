@@ -23,8 +23,11 @@ const TOLD: u8 = 64;
 /// replaced or invalidated may be found again while somebody works with it; where that matters, `fits` has to tell.
 pub struct Near<K: Send, V: Send + Sync> {
     shared: Cache<K, Arc<V>>,
-    recent: Arc<Recent<(K, Weak<V>, Cell<u8>)>>,
+    recent: Arc<Recent<Met<K, V>>>,
 }
+
+/// What was met: under which key, and how often since the shared cache was asked.
+type Met<K, V> = (K, Weak<V>, Cell<u8>);
 
 impl<K, V> Near<K, V>
 where

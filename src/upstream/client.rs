@@ -160,7 +160,9 @@ impl Client {
         // A streamed body is gone with the first attempt.
         let repeatable = !matches!(request.body, Body::Stream { .. });
         if request.headers.keys().any(|name| FRAMING.contains(name)) {
-            FRAMING.iter().for_each(|name| drop(request.headers.remove(name)));
+            for name in &FRAMING {
+                request.headers.remove(name);
+            }
         }
         for hop in 0.. {
             self.guard.check(&request.url, &request.hosts)?;
