@@ -179,10 +179,10 @@ impl<'t> Found<'t> {
             scan.at += 1;
             return Ok(Kind::Object);
         }
-        let mut turn = 0;
+        let (order, mut turn, mut met) = (self.order, 0, (0, 0));
         loop {
             let start = scan.at;
-            let expected = match self.order {
+            let expected = match order {
                 Some(order) => order.at(place, turn),
                 None => self.guesses.get(place).and_then(|known| known.get(turn)).map(|guess| {
                     let text = scan.between(guess.start as usize, guess.value as usize);
@@ -193,15 +193,15 @@ impl<'t> Found<'t> {
                 Some((text, guess)) if scan.take(text) => {
                     scan.token()?;
                     turn += 1;
-                    self.met.0 += 1;
+                    met.0 += 1;
                     (guess.meaning, start + (guess.end - guess.start) as usize)
                 }
                 _ => {
                     let (end, kind) = scan.name()?;
                     let meaning = self.meaning(node, scan.between(start, end), kind)?;
                     self.guess(place, turn, start, end, scan.at, meaning)?;
-                    turn = self.order.map_or(turn + 1, |order| order.after(place, turn, meaning.mixed));
-                    self.met.1 += 1;
+                    turn = order.map_or(turn + 1, |order| order.after(place, turn, meaning.mixed));
+                    met.1 += 1;
                     (meaning, end)
                 }
             };
@@ -226,6 +226,7 @@ impl<'t> Found<'t> {
                 }
                 b'}' => {
                     scan.at += 1;
+                    self.met = (self.met.0 + met.0, self.met.1 + met.1);
                     return Ok(Kind::Object);
                 }
                 _ => return Err(Stop::Malformed),
