@@ -20,7 +20,8 @@ const TOLD: u8 = 64;
 /// A bounded cache whose reads mostly touch nothing that other threads touch.
 ///
 /// Threads hold what they met weakly: what the cache lets go of is gone as soon as nobody works with it. A value that was
-/// replaced or invalidated may be found again while somebody works with it; where that matters, `fits` has to tell.
+/// replaced or invalidated, or whose time is over, may be found again while somebody works with it, though not for ever; where
+/// that matters, `fits` has to tell.
 pub struct Near<K: Send, V: Send + Sync> {
     shared: Cache<K, Arc<V>>,
     recent: Arc<Recent<Met<K, V>>>,
