@@ -1,6 +1,8 @@
 //! The machine the figures are of, and the tools the bench uses.
 
-use std::{fs, path::PathBuf, process::Command, time::Duration};
+use std::{fs, io::Write as _, path::PathBuf, process::Command, time::Duration};
+
+use super::Outcome;
 
 /// One line about processor, memory and kernel.
 pub fn describe() -> String {
@@ -18,6 +20,16 @@ pub fn describe() -> String {
 /// How many processors there are.
 pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Keeps processors that have nothing to do from sleeping until it is dropped: by the kernel's quality of service for power
+/// management, as benches of real-time kernels do it. Only root may.
+pub fn awake() -> Outcome<fs::File> {
+    const DEVICE: &str = "/dev/cpu_dma_latency";
+    let mut device = fs::File::options().write(true).open(DEVICE).map_err(|error| format!("{DEVICE}: {error}"))?;
+    // The microseconds that waking up may take.
+    device.write_all(&0_i32.to_ne_bytes())?;
+    Ok(device)
 }
 
 /// The time that the processors had nothing to do, together, since the start of the machine.
