@@ -21,6 +21,7 @@ use crate::{
 mod abandon;
 mod ancestors;
 mod authorize;
+mod begin;
 mod capability;
 mod complete;
 mod decode;
@@ -40,6 +41,7 @@ mod send;
 mod session;
 mod sign;
 mod sink;
+mod steps;
 mod tree;
 mod upload;
 mod wait;

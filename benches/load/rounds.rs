@@ -37,13 +37,19 @@ pub struct Row {
 /// Sends every request of every contender once and looks at the answers.
 pub async fn verify(contenders: &[Contender<'_>]) -> Outcome<()> {
     for contender in contenders {
-        let mut wire = Wire::open(contender.load.address).await?;
-        for request in contender.load.requests.iter() {
-            let reply = wire.call(request).await?;
-            if reply.status != contender.load.status || !(contender.right)(wire.body(reply)) {
-                let body = String::from_utf8_lossy(wire.body(reply)).chars().take(600).collect::<String>();
-                return Err(format!("{} answers wrongly ({}): {body}", contender.name, reply.status).into());
-            }
+        verify_one(contender.name, &contender.load, &contender.right).await?;
+    }
+    Ok(())
+}
+
+/// As [`verify`], for one.
+pub async fn verify_one(name: &str, load: &Load, right: &Right) -> Outcome<()> {
+    let mut wire = Wire::open(load.address).await?;
+    for request in load.requests.iter() {
+        let reply = wire.call(request).await?;
+        if reply.status != load.status || !right(wire.body(reply)) {
+            let body = String::from_utf8_lossy(wire.body(reply)).chars().take(600).collect::<String>();
+            return Err(format!("{name} answers wrongly ({}): {body}", reply.status).into());
         }
     }
     Ok(())

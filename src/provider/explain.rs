@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Connection, Engine, FieldDescription, Invocation, Position,
+    begin::{begin, select, to_describe},
     filter::{Parted, part},
     list::{MAX_PAGES, beginning, page_size, set_page},
     parent::{Bound, bind},
-    run::{begin, select, to_describe},
     scope::{CallScope, Names, Open},
     send::kind_of_status,
 };

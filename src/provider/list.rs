@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 use super::{
     Connection, Engine, Invocation, Outcome, PageFacts, Position, ancestors,
     filter::Parted,
-    run::{Along, Last},
     scope::CallScope,
     sink::{Sink, Written},
+    steps::{Along, Last},
 };
 use crate::{
     catalog::{Call, Element, Operation, operation::Paging},

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use super::{
     Connection, Engine, FieldDescription, Invocation,
     request::unfilled,
-    run::{Along, Last},
     scope::{CallScope, Names},
+    steps::{Along, Last},
 };
 use crate::{
     catalog::{Element, Ids, hub::AnswerKind, parents::Told, routes::PARENT_ID},

@@ -2,12 +2,15 @@
 
 use tokio::task::JoinSet;
 
-use super::super::{
-    Outcome,
-    report::{self, Target},
-    rig::Rig,
-    served::{Kind, requests},
-    wire::Wire,
+use super::{
+    super::{
+        Outcome,
+        report::{self, Target},
+        rig::Rig,
+        served::{Kind, requests},
+        wire::Wire,
+    },
+    proxied::uniform_contact,
 };
 
 const CALLS: usize = 1_000;
@@ -26,15 +29,18 @@ pub async fn run(rig: &Rig) -> Outcome<Vec<Target>> {
     let mut tasks = JoinSet::new();
     for mut wire in wires {
         let call = call.clone();
-        tasks.spawn(async move { wire.call(&call).await.map(|reply| reply.status) });
+        tasks.spawn(async move { wire.call(&call).await.map(|reply| (reply.status, wire.body(reply).to_vec())) });
     }
-    let mut answered = 0_usize;
+    let (mut answered, right) = (0_usize, uniform_contact());
     while let Some(ended) = tasks.join_next().await {
-        answered += usize::from(ended?? == 200);
+        let (status, body) = ended??;
+        answered += usize::from(status == 200 && right(&body));
     }
     let (tokens, refused) = (rig.provider.token_calls() - before, rig.provider.refused() - refused);
     report::heading(&format!("h: {CALLS} calls at once on an expired grant"));
-    println!("{tokens} token call(s); {answered} of {CALLS} calls answered with 200; the provider refused {refused}.");
+    println!(
+        "{tokens} token call(s); {answered} of {CALLS} calls answered with the record; the provider refused {refused}."
+    );
     Ok(vec![
         Target::most("h: token calls", tokens as f64, 1.0, 1.0, ""),
         Target::least("h: calls answered of 1000", answered as f64, CALLS as f64, CALLS as f64, ""),

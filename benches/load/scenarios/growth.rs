@@ -2,13 +2,16 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use super::super::{
-    Outcome,
-    driver::Load,
-    report::{self, Target},
-    rig::{Rig, mappings},
-    rounds::{self, Contender},
-    served::{Kind, Setting, requests},
+use super::{
+    super::{
+        Outcome,
+        driver::Load,
+        report::{self, Target},
+        rig::{Rig, mappings},
+        rounds::{self, Contender},
+        served::{Kind, Setting, requests},
+    },
+    proxied::uniform_contact,
 };
 
 /// Instances that are called, however many there are.
@@ -79,9 +82,10 @@ pub async fn run(rig: &Rig) -> Outcome<Vec<Target>> {
         .map(|(name, hubgate, tokens)| {
             let requests = Arc::new(requests(tokens, "GET", PATH, &[], &[]));
             let load = Load { address: hubgate.address, requests, status: 200 };
-            Contender { name, process: &hubgate.process, load, right: Box::new(|_| true) }
+            Contender { name, process: &hubgate.process, load, right: uniform_contact() }
         })
         .collect();
+    rounds::verify(&contenders).await?;
     // By turns, and compared within a round: what else the machine does changes in the meantime.
     let rows = rounds::run(&contenders, 64, rig.options.rounds, rig.options.seconds).await?;
     report::heading("Growth: CPU per request, 64 connections over 1000 instances");

@@ -6,19 +6,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::super::{
-    Outcome,
-    documents::{self, CONTACT_ID},
-    driver::{self, Load, quantile},
-    machine,
-    options::Options,
-    process::Process,
-    provider,
-    report::{self, Target},
-    rig::Rig,
-    rounds::{median, order},
-    served::{Kind, requests},
-    wire::request,
+use super::{
+    super::{
+        Outcome,
+        documents::{CONTACT, CONTACT_ID},
+        driver::{self, Load, quantile},
+        machine,
+        options::Options,
+        process::Process,
+        provider,
+        report::{self, Target},
+        rig::Rig,
+        rounds::{median, order, verify_one},
+        served::{Kind, requests},
+        wire::request,
+    },
+    proxied::{same, uniform_contact},
 };
 
 const CONNECTIONS: usize = 16;
@@ -71,8 +74,9 @@ pub async fn run(rig: &Rig) -> Outcome<Vec<Target>> {
         Way { name: "through nginx", load: plain(nginx.plain), process: Some(&nginx.process) },
         Way { name: "through hubgate", load: through, process: Some(&hubgate.process) },
     ];
-    // The documents are made on first use; that is nobody's latency.
-    drop(documents::CONTACT.clone());
+    for (way, right) in ways.iter().zip([same(&CONTACT), same(&CONTACT), uniform_contact()]) {
+        verify_one(way.name, &way.load, &right).await?;
+    }
     // By the same driver, which takes its share of the processors: half of what a cheaper one gets through is more than half
     // of what this one leaves room for.
     let time = rig.options.seconds;

@@ -5,14 +5,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::super::{
-    Outcome,
-    driver::{self, Load, quantile},
-    report::{self, Target},
-    rig::Rig,
-    rounds::median,
-    served::{Hubgate, Kind, Setting, requests},
-    wire::Wire,
+use bytes::Bytes;
+
+use super::{
+    super::{
+        Outcome,
+        driver::{self, Load, quantile},
+        report::{self, Target},
+        rig::Rig,
+        rounds::{Right, median},
+        served::{Hubgate, Kind, Setting, requests},
+        wire::{Reply, Wire},
+    },
+    proxied::{same, uniform_contact},
 };
 
 #[path = "../../../tests/support/postgres.rs"]
@@ -65,18 +70,18 @@ pub async fn fill(setting: &Setting, count: usize) -> Outcome<Vec<String>> {
     Ok(tokens)
 }
 
-/// One call through each of `tokens`, over 64 connections.
-async fn touch(load: &Load, connections: usize) -> Outcome<Duration> {
+/// One call with each token of `load`, over so many connections.
+async fn touch(load: &Load, connections: usize, right: Right) -> Outcome<Duration> {
+    let right = Arc::new(right);
     let started = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..connections {
-        let load = load.clone();
+        let (load, right) = (load.clone(), Arc::clone(&right));
         tasks.spawn(async move {
             let mut wire = Wire::open(load.address).await?;
             for request in load.requests.iter().skip(number).step_by(connections) {
-                if wire.call(request).await?.status != 200 {
-                    return Err("an instance cannot be called".into());
-                }
+                let reply = wire.call(request).await?;
+                check(&wire, reply, &*right)?;
             }
             Outcome::Ok(())
         });
@@ -85,6 +90,14 @@ async fn touch(load: &Load, connections: usize) -> Outcome<Duration> {
         ended??;
     }
     Ok(started.elapsed())
+}
+
+fn check(wire: &Wire, reply: Reply, right: impl Fn(&[u8]) -> bool) -> Outcome<()> {
+    if reply.status == 200 && right(wire.body(reply)) {
+        return Ok(());
+    }
+    Err(format!("an instance cannot be called ({}): {}", reply.status, String::from_utf8_lossy(wire.body(reply)))
+        .into())
 }
 
 pub async fn run(rig: &Rig) -> Outcome<Vec<Target>> {
@@ -97,22 +110,23 @@ pub async fn run(rig: &Rig) -> Outcome<Vec<Target>> {
     // One connection and instances all over the store, each asked twice: the first call reads it, the second knows it.
     let mut wire = Wire::open(hubgate.address).await?;
     let (mut first, mut steady) = (Vec::new(), Vec::new());
+    let (right, mut answer) = (uniform_contact(), Bytes::new());
     for n in 0..200 {
         let token = &tokens[n * 7_919 % tokens.len()];
         let call = requests(std::slice::from_ref(token), "GET", PATH, &[], &[]).remove(0);
         for times in [&mut first, &mut steady] {
             let sent = Instant::now();
-            if wire.call(&call).await?.status != 200 {
-                return Err("an instance cannot be called".into());
-            }
+            let reply = wire.call(&call).await?;
             times.push(sent.elapsed().as_secs_f64() * 1e6);
+            check(&wire, reply, &*right)?;
+            answer = Bytes::copy_from_slice(wire.body(reply));
         }
     }
     first.sort_unstable_by(f64::total_cmp);
     steady.sort_unstable_by(f64::total_cmp);
     let all = Arc::new(requests(&tokens, "GET", PATH, &[], &[]));
     let load = Load { address: hubgate.address, requests: all, status: 200 };
-    let touching = touch(&load, 64).await?;
+    let touching = touch(&load, 64, same(&answer)).await?;
     let touched = hubgate.process.settled().await as f64 / f64::from(1 << 20);
     let random = driver::closed(&load, 64, rig.options.seconds, &hubgate.process).await?;
     report::heading(&format!("i: {count} instances in the store"));

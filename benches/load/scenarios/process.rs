@@ -7,14 +7,17 @@ use std::{
     time::Duration,
 };
 
-use super::super::{
-    Outcome,
-    driver::{self, Load},
-    machine,
-    report::{self, Target},
-    rig::Rig,
-    rounds::median,
-    served::{Kind, requests},
+use super::{
+    super::{
+        Outcome,
+        driver::{self, Load},
+        machine,
+        report::{self, Target},
+        rig::Rig,
+        rounds::{median, verify_one},
+        served::{Kind, requests},
+    },
+    proxied::{uniform_contact, uniform_page},
 };
 
 /// A process that has nothing to do: size, readiness, resident memory.
@@ -52,9 +55,13 @@ pub async fn system_calls(rig: &Rig) -> Outcome<Vec<Target>> {
     let tokens = hubgate.instances("benchcrm", 16, Kind::default()).await?;
     let mut targets = Vec::new();
     report::heading("System calls per translated request, 64 connections");
-    for (what, path) in [("a", "/hubs/crm/contacts/512"), ("b", "/hubs/crm/contacts?pageSize=100")] {
-        let requests = Arc::new(requests(&tokens, "GET", path, &[], &[]));
+    let contacts = "/hubs/crm/contacts";
+    for (what, path, right) in
+        [("a", format!("{contacts}/512"), uniform_contact()), ("b", format!("{contacts}?pageSize=100"), uniform_page())]
+    {
+        let requests = Arc::new(requests(&tokens, "GET", &path, &[], &[]));
         let load = Load { address: hubgate.address, requests, status: 200 };
+        verify_one("hubgate", &load, &right).await?;
         let file = rig.home.path().join(format!("strace-{what}"));
         // Measured calls and traced calls are the same ones as long as strace comes before and goes after.
         let tracer = Command::new(&strace)

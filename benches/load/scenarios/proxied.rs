@@ -29,14 +29,24 @@ const NGINX_CACHE: &str = "nginx, cache hit";
 const HUBGATE_304: &str = "hubgate, 304";
 
 /// The same bytes.
-fn same(expected: &Bytes) -> Right {
+pub fn same(expected: &Bytes) -> Right {
     let expected = expected.clone();
     Box::new(move |body| body == expected)
 }
 
 /// The same JSON.
-pub fn means(expected: Value) -> Right {
+fn means(expected: Value) -> Right {
     Box::new(move |body| serde_json::from_slice::<Value>(body).is_ok_and(|value| value == expected))
+}
+
+/// The contact in uniform terms.
+pub fn uniform_contact() -> Right {
+    means(documents::translated(&native(&documents::CONTACT)))
+}
+
+/// The page of contacts in uniform terms.
+pub fn uniform_page() -> Right {
+    means(documents::translated_page(&native(&documents::PAGE)))
 }
 
 fn native(bytes: &Bytes) -> Value {
