@@ -44,7 +44,7 @@ const BELIEVED: Duration = Duration::from_secs(30);
 /// How long an unknown token is taken to be unknown still.
 const UNKNOWN_FOR: Duration = Duration::from_secs(1);
 /// Tokens that each thread remembers.
-const RECENT: usize = 512;
+const RECENT: usize = 4096;
 /// No token is longer; anything longer is not looked up.
 const LONGEST_TOKEN: usize = 512;
 

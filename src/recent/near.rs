@@ -13,7 +13,7 @@ use moka::sync::Cache;
 use super::Recent;
 
 /// Values that each thread finds without asking the others.
-const PLACES: usize = 512;
+const PLACES: usize = 4096;
 /// The shared cache hears of every so manieth use, so that it does not take what is in use for forgotten.
 const TOLD: u8 = 64;
 
