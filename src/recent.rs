@@ -13,9 +13,9 @@ pub use self::near::Near;
 
 mod near;
 
-/// Values that a key can lie beside: as many as a cache line or two have hashes of.
+/// Values in a group.
 const WAYS: usize = 4;
-/// The room that a table begins with, in groups of [`WAYS`].
+/// Groups that a table begins with.
 const FIRST: usize = 16;
 
 /// A few values for each thread, each in the group of [`WAYS`] that the hash of its key names: of those that share a group the
