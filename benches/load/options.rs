@@ -14,7 +14,7 @@ Scenarios (all of them when none is named):
   d         a folder listing of 100 entries with ids made of paths (the shipped element `dropbox`)
   e         cache hits of a and b, with and without If-None-Match
   shipped   a and b through the shipped element `hubspotcrm`, with all its fields
-  latency   what hubgate adds to a call at half its load
+  latency   what hubgate adds to a call at a tenth, a quarter and half of its load; as root also with processors kept awake
   f         download and upload of one large file
   stalled   50 clients that stop reading
   g         idle connections
