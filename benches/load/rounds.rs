@@ -6,7 +6,7 @@ use super::{
     Outcome,
     driver::{self, Load, Measured},
     process::Process,
-    wire::Wire,
+    wire::{Reply, Wire},
 };
 
 /// Whether the body of an answer is right.
@@ -47,12 +47,18 @@ pub async fn verify_one(name: &str, load: &Load, right: &Right) -> Outcome<()> {
     let mut wire = Wire::open(load.address).await?;
     for request in load.requests.iter() {
         let reply = wire.call(request).await?;
-        if reply.status != load.status || !right(wire.body(reply)) {
-            let body = String::from_utf8_lossy(wire.body(reply)).chars().take(600).collect::<String>();
-            return Err(format!("{name} answers wrongly ({}): {body}", reply.status).into());
-        }
+        check(name, &wire, reply, load.status, right)?;
     }
     Ok(())
+}
+
+/// Fails when an answer has another status, or its body is not right.
+pub fn check(name: &str, wire: &Wire, reply: Reply, status: u16, right: &Right) -> Outcome<()> {
+    if reply.status == status && right(wire.body(reply)) {
+        return Ok(());
+    }
+    let body = String::from_utf8_lossy(wire.body(reply)).chars().take(600).collect::<String>();
+    Err(format!("{name} answers wrongly ({}): {body}", reply.status).into())
 }
 
 /// Measures all contenders at one number of connections.

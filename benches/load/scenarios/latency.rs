@@ -84,10 +84,9 @@ pub async fn run(rig: &Rig) -> Outcome<Vec<Target>> {
     let mut targets = Vec::new();
     // What it takes on a virtual machine to have a processor that sleeps wake up again, and what its neighbours do with it in the
     // meantime, is no work of any of these programs; it is told apart.
-    for sleep in [false, true] {
-        let words = if sleep { "processors asleep when idle" } else { "processors kept awake" };
-        let awake = if sleep { None } else { Some(machine::awake()) };
-        let _while_it_lasts = match awake.transpose() {
+    for awake in [true, false] {
+        let words = if awake { "processors kept awake" } else { "processors asleep when idle" };
+        let _while_it_lasts = match awake.then(machine::awake).transpose() {
             Ok(awake) => awake,
             Err(error) => {
                 println!("\n**Latency with {words} could not be measured: {error}**");

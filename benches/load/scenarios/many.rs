@@ -13,9 +13,9 @@ use super::{
         driver::{self, Load, quantile},
         report::{self, Target},
         rig::Rig,
-        rounds::{Right, median},
+        rounds::{Right, check, median},
         served::{Hubgate, Kind, Setting, requests},
-        wire::{Reply, Wire},
+        wire::Wire,
     },
     proxied::{same, uniform_contact},
 };
@@ -81,7 +81,7 @@ async fn touch(load: &Load, connections: usize, right: Right) -> Outcome<Duratio
             let mut wire = Wire::open(load.address).await?;
             for request in load.requests.iter().skip(number).step_by(connections) {
                 let reply = wire.call(request).await?;
-                check(&wire, reply, &*right)?;
+                check("hubgate", &wire, reply, load.status, &right)?;
             }
             Outcome::Ok(())
         });
@@ -90,14 +90,6 @@ async fn touch(load: &Load, connections: usize, right: Right) -> Outcome<Duratio
         ended??;
     }
     Ok(started.elapsed())
-}
-
-fn check(wire: &Wire, reply: Reply, right: impl Fn(&[u8]) -> bool) -> Outcome<()> {
-    if reply.status == 200 && right(wire.body(reply)) {
-        return Ok(());
-    }
-    Err(format!("an instance cannot be called ({}): {}", reply.status, String::from_utf8_lossy(wire.body(reply)))
-        .into())
 }
 
 pub async fn run(rig: &Rig) -> Outcome<Vec<Target>> {
@@ -118,7 +110,7 @@ pub async fn run(rig: &Rig) -> Outcome<Vec<Target>> {
             let sent = Instant::now();
             let reply = wire.call(&call).await?;
             times.push(sent.elapsed().as_secs_f64() * 1e6);
-            check(&wire, reply, &*right)?;
+            check("hubgate", &wire, reply, 200, &right)?;
             answer = Bytes::copy_from_slice(wire.body(reply));
         }
     }
